@@ -1,0 +1,147 @@
+"""What a data set is: stimuli, fixations, and everything a score needs to state about them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pysaliency
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """What is known of a data set before it is read.
+
+    Attributes:
+        fixation_rule: which fixations count, in one sentence.
+        pixels_per_degree: pixels of the image per degree of visual angle, None where unknown.
+        kernel_size: standard deviation, in pixels, of the Gaussian of empirical maps (CC, KL, SIM).
+        folder: where the data lies below a data root.
+        simulated: fixations are drawn from a known density, not measured.
+    """
+
+    name: str
+    title: str
+    summary: str
+    fixation_rule: str
+    citation: str
+    licence: str
+    folder: str = ""
+    pixels_per_degree: float | None = None
+    kernel_size: float = 24.0
+    simulated: bool = False
+
+
+Loader = Callable[[Path, DatasetSpec], "Dataset"]
+
+
+def dataset(**metadata: Any) -> Callable[[Loader], Loader]:
+    """Register a loader ``load(root, spec) -> Dataset``; the arguments are those of DatasetSpec.
+
+    ``root`` is the folder that holds this data set. One loader can be registered several times, for
+    data sets that share a layout.
+    """
+    DatasetSpec(**metadata)  # a wrong argument fails where it is written
+    return lambda loader: loader
+
+
+@dataclass
+class Dataset:
+    """Stimuli with measured (or simulated) fixations.
+
+    Attributes:
+        stimuli: pysaliency stimuli, in a deterministic order.
+        fixations: pysaliency scanpaths; x to the right, y down, pixels of the original image, all
+            inside the image; ``n`` indexes ``stimuli``, ``subjects`` indexes ``subject_names``.
+        image_names: file names of the stimuli, unique.
+        dropped: how many fixations (or trials) were left out, by reason.
+    """
+
+    spec: DatasetSpec
+    stimuli: pysaliency.Stimuli
+    fixations: pysaliency.FixationTrains
+    image_names: Sequence[str]
+    subject_names: Sequence[str]
+    dropped: dict[str, int] = field(default_factory=dict)
+    extras: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    def __len__(self) -> int:
+        return len(self.image_names)
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """Image sizes, int array of shape (images, 2): height, width."""
+        return np.array([tuple(size) for size in self.stimuli.sizes], dtype=np.int64)
+
+    @cached_property
+    def image_hashes(self) -> tuple[str, ...]:
+        """SHA-256 of each image: of the file's bytes, or of the pixels where there is no file."""
+        if isinstance(self.stimuli, pysaliency.FileStimuli):
+            return tuple(
+                hashlib.sha256(Path(f).read_bytes()).hexdigest() for f in self.stimuli.filenames
+            )
+        return tuple(
+            hashlib.sha256(f"{s.shape}{s.dtype}".encode() + np.ascontiguousarray(s)).hexdigest()
+            for s in self.stimuli.stimuli
+        )
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 over images, fixations and subjects: equal hashes, equal scores."""
+        digest = hashlib.sha256()
+        for text in (*self.image_hashes, *self.subject_names):
+            digest.update(text.encode() + b"\0")
+        for values in (self.fixations.n, self.fixations.subjects):
+            digest.update(np.asarray(values, dtype="<i8").tobytes())
+        for values in (self.fixations.x, self.fixations.y):
+            digest.update(np.asarray(values, dtype="<f8").tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """Index of the first image that looks the same, int array (images,).
+
+        Duplicates, also re-encoded ones, are images of one size whose 16x16 grey thumbnails differ
+        by less than one grey level on average. They share folds, so that none leaks into another.
+        """
+        groups = np.arange(len(self))
+        thumbnails = np.stack([self._thumbnail(n) for n in range(len(self))])
+        for n in range(1, len(self)):
+            same_size = (self.sizes[:n] == self.sizes[n]).all(axis=1)
+            distance = np.abs(thumbnails[:n] - thumbnails[n]).mean(axis=(1, 2))
+            matches = np.flatnonzero(same_size & (distance < 1.0))
+            if len(matches):
+                groups[n] = groups[matches[0]]
+        return groups
+
+    def _thumbnail(self, n: int) -> np.ndarray:
+        if isinstance(self.stimuli, pysaliency.FileStimuli):
+            with Image.open(self.stimuli.filenames[n]) as image:
+                image.draft("L", (64, 64))
+                grey = image.convert("L")
+        else:
+            grey = Image.fromarray(np.asarray(self.stimuli.stimuli[n])).convert("L")
+        return np.asarray(grey.resize((16, 16), Image.Resampling.BOX), dtype=float)
+
+    def subset(self, indices: Sequence[int] | np.ndarray, name: str) -> Dataset:
+        """The data set of the images ``indices`` alone, under a new name."""
+        indices = [int(i) for i in indices]
+        stimuli, fixations = pysaliency.create_subset(self.stimuli, self.fixations, indices)
+        return replace(
+            self,
+            spec=replace(self.spec, name=name),
+            stimuli=stimuli,
+            fixations=fixations,
+            image_names=[self.image_names[i] for i in indices],
+            dropped=dict(self.dropped),
+        )

@@ -1,0 +1,1 @@
+"""Models of human fixations: everything that turns an image into a log density."""
