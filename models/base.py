@@ -57,3 +57,28 @@ class TrainingData:
     stimuli: pysaliency.Stimuli
     fixations: pysaliency.Fixations
     groups: np.ndarray
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Image sizes, int array (images, 2): height, width."""
+        return np.array([tuple(size) for size in self.stimuli.sizes], dtype=np.int64)
+
+    def index_of(self, stimulus: Any) -> int | None:
+        """Which training image a stimulus is, None if it is none of them.
+
+        A stimulus taken from ``stimuli`` is known by its index; another one, or an array, by
+        the hash of its pixels, which reads the training images when first needed.
+        """
+        if getattr(stimulus, "stimuli", None) is self.stimuli:
+            return int(stimulus.index)
+        stimulus_id = pysaliency.datasets.as_stimulus(stimulus).stimulus_id
+        for index, known in enumerate(self.stimuli.stimulus_ids):
+            if known == stimulus_id:
+                return index
+        return None
+
+
+def image_shape(stimulus: Any) -> tuple[int, int]:
+    """(height, width) of a stimulus or image array."""
+    shape = stimulus.size if isinstance(stimulus, pysaliency.datasets.Stimulus) else stimulus.shape
+    return int(shape[0]), int(shape[1])

@@ -61,6 +61,8 @@ class Dataset:
             inside the image; ``n`` indexes ``stimuli``, ``subjects`` indexes ``subject_names``.
         image_names: file names of the stimuli, unique.
         dropped: how many fixations (or trials) were left out, by reason.
+        dropped_by_image: the same an image, int arrays (images,), where the reader counted so;
+            a subset then states its own counts.
     """
 
     spec: DatasetSpec
@@ -70,6 +72,7 @@ class Dataset:
     subject_names: Sequence[str]
     dropped: dict[str, int] = field(default_factory=dict)
     extras: dict[str, Any] = field(default_factory=dict)
+    dropped_by_image: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -91,7 +94,7 @@ class Dataset:
                 hashlib.sha256(Path(f).read_bytes()).hexdigest() for f in self.stimuli.filenames
             )
         return tuple(
-            hashlib.sha256(f"{s.shape}{s.dtype}".encode() + np.ascontiguousarray(s)).hexdigest()
+            hashlib.sha256(f"{s.shape}{s.dtype}".encode() + s.tobytes()).hexdigest()
             for s in self.stimuli.stimuli
         )
 
@@ -114,14 +117,18 @@ class Dataset:
         Duplicates, also re-encoded ones, are images of one size whose 16x16 grey thumbnails differ
         by less than one grey level on average. They share folds, so that none leaks into another.
         """
-        groups = np.arange(len(self))
+        # Looking the same is not transitive: whatever is linked, through however many copies, is
+        # one group, so that groups do not depend on the order of the images.
         thumbnails = np.stack([self._thumbnail(n) for n in range(len(self))])
+        links: list[tuple[int, int]] = []
         for n in range(1, len(self)):
-            same_size = (self.sizes[:n] == self.sizes[n]).all(axis=1)
-            distance = np.abs(thumbnails[:n] - thumbnails[n]).mean(axis=(1, 2))
-            matches = np.flatnonzero(same_size & (distance < 1.0))
-            if len(matches):
-                groups[n] = groups[matches[0]]
+            same_size = np.flatnonzero((self.sizes[:n] == self.sizes[n]).all(axis=1))
+            distance = np.abs(thumbnails[same_size] - thumbnails[n]).mean(axis=(1, 2))
+            links.extend((n, int(m)) for m in same_size[distance < 1.0])
+        groups = np.arange(len(self))
+        for n, m in links:
+            first, other = sorted((groups[n], groups[m]))
+            groups[groups == other] = first
         return groups
 
     def _thumbnail(self, n: int) -> np.ndarray:
@@ -137,11 +144,13 @@ class Dataset:
         """The data set of the images ``indices`` alone, under a new name."""
         indices = [int(i) for i in indices]
         stimuli, fixations = pysaliency.create_subset(self.stimuli, self.fixations, indices)
+        by_image = {reason: counts[indices] for reason, counts in self.dropped_by_image.items()}
         return replace(
             self,
             spec=replace(self.spec, name=name),
             stimuli=stimuli,
             fixations=fixations,
             image_names=[self.image_names[i] for i in indices],
-            dropped=dict(self.dropped),
+            dropped={**self.dropped, **{reason: int(c.sum()) for reason, c in by_image.items()}},
+            dropped_by_image=by_image,
         )

@@ -1,0 +1,227 @@
+"""The commands, and nothing else: each reads its options and calls one function.
+
+Heavy imports happen inside the commands, so that ``--help`` and ``list`` answer at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmark import __version__, registry
+from benchmark.errors import BenchmarkError
+
+FOLDER = click.Path(path_type=Path)
+DATA_ROOT = click.option(
+    "--data-root",
+    type=FOLDER,
+    help="Folder that holds data sets; before $BENCHMARK_DATA and the user's cache folder.",
+)
+
+
+class Commands(click.Group):
+    """A group whose errors are one clear message and an honest exit code, without a traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except BenchmarkError as error:
+            raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo(
+                "\ninterrupted. What was scored is kept: run the same command again to go on.",
+                err=True,
+            )
+            sys.exit(130)
+
+
+def comma_separated(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
+    """Split "a,b" into names."""
+    return tuple(part.strip() for part in (value or "").split(",") if part.strip())
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="benchmark")
+def main() -> None:
+    """Benchmark models of where people look in images.
+
+    \b
+    Examples:
+      python -m benchmark run                      built-in photographs, simulated observers
+      python -m benchmark run --dataset mit1003    a real data set
+      python -m benchmark list                     what can be scored, and how
+    """
+
+
+@main.command()
+@click.option("--dataset", default="photographs", show_default=True, help="Name or folder.")
+@DATA_ROOT
+@click.option("--models", callback=comma_separated, help="Names, comma-separated. Default: all.")
+@click.option("--metrics", callback=comma_separated, help="Names, comma-separated. Default: all.")
+@click.option("--protocol", default="tuebingen", show_default=True, help="Definitions of metrics.")
+@click.option(
+    "--maps",
+    type=click.Choice(["right", "naive"]),
+    default="right",
+    show_default=True,
+    help="Feed each metric the map that is right for it, or the plain density.",
+)
+@click.option("--images", type=click.IntRange(min=1), help="Score only the first N images.")
+@click.option("--subset", metavar="WIDTHxHEIGHT", help="Use only images of this size.")
+@click.option(
+    "--kernel-size",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Gaussian of empirical maps (CC, KL, SIM) in pixels. Default: the data set's.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--jobs", type=int, default=1, show_default=True, help="Processes; -1: all cores.")
+@click.option(
+    "--draws", type=click.IntRange(min=100), default=10_000, show_default=True,
+    help="Bootstrap draws of the intervals.",
+)  # fmt: skip
+@click.option("--out", type=FOLDER, help="Folder for the results. Default: results/DATASET.")
+def run(**options: Any) -> None:
+    """Score models on a data set; write tables, figures and provenance.
+
+    A run that was interrupted goes on where it stopped: start it again with the same options. It
+    exits with 1 if a model could not be scored on some image; the other scores are kept.
+
+    \b
+    Examples:
+      python -m benchmark run
+      python -m benchmark run --dataset mit1003 --jobs 2
+      python -m benchmark run --dataset mit1003 --subset 1024x768
+      python -m benchmark run --dataset my_experiment/ --metrics IG,AUC
+    """
+    from benchmark.run import Options
+    from benchmark.run import run as run_benchmark
+
+    outcome = run_benchmark(Options(**options), lambda text: click.echo(text, err=True))
+    click.echo((outcome.folder / "summary.md").read_text(encoding="utf-8"))
+    click.echo(f"Written to {outcome.folder}")
+    if outcome.failures:
+        for failure in outcome.failures[:10]:
+            click.echo(f"{failure.model}, image {failure.image}: {failure.reason}", err=True)
+        raise BenchmarkError(
+            f"{len(outcome.failures)} predictions could not be scored, so this run is incomplete "
+            f"and ranks nobody; all are listed in {outcome.folder / 'run.json'}."
+        )
+
+
+@main.command(name="list")
+@click.argument(
+    "what", required=False, type=click.Choice(["datasets", "models", "metrics", "protocols"])
+)
+def list_(what: str | None) -> None:
+    """List data sets, models, metrics and protocols.
+
+    \b
+    Examples:
+      python -m benchmark list
+      python -m benchmark list models
+    """
+    kinds = {
+        "datasets": registry.datasets(),
+        "models": registry.models(),
+        "metrics": registry.metrics(),
+        "protocols": registry.protocols(),
+    }
+    for kind, entries in kinds.items():
+        if what not in (None, kind):
+            continue
+        click.secho(kind, bold=True)
+        width = max(map(len, entries))
+        for name, entry in entries.items():
+            metadata = entry.metadata
+            text = metadata.get("summary") or f"{metadata['title']}; wants {metadata['wants']}"
+            if metadata.get("simulated"):
+                text += " [simulated]"
+            if metadata.get("kind") == "ceiling":
+                text += " [ceiling]"
+            click.echo(f"  {name:<{width}}  {text}")
+
+
+@main.command()
+@click.argument("path")
+@DATA_ROOT
+@click.option("--dataset", "predictions_for", help="PATH holds predictions for this data set.")
+def check(path: str, data_root: Path | None, predictions_for: str | None) -> None:
+    """Validate a data set, or a folder of predictions, and list every problem at once.
+
+    \b
+    Examples:
+      python -m benchmark check my_experiment/
+      python -m benchmark check mit1003
+      python -m benchmark check my_predictions/ --dataset mit1003
+    """
+    from benchmark.check import check as check_path
+
+    report = check_path(path, data_root=data_root, predictions_for=predictions_for)
+    click.echo(str(report))
+    if report.errors:
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("name")
+@DATA_ROOT
+@click.option("--force", is_flag=True, help="Replace a copy that is already there.")
+def download(name: str, data_root: Path | None, force: bool) -> None:
+    """Fetch a data set, verify it and put it where the other commands find it.
+
+    An interrupted download goes on where it stopped.
+
+    \b
+    Example:
+      python -m benchmark download mit1003
+    """
+    from benchmark.datasets.download import download as fetch
+
+    click.echo(f"Ready: {fetch(name, data_root, force=force)}")
+
+
+@main.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--format", "style", type=click.Choice(["markdown", "latex"]), default="markdown")
+@click.option("--metrics", callback=comma_separated, help="Columns, comma-separated.")
+@click.option("--intervals/--no-intervals", default=False, help="Show 95 % intervals.")
+@click.option("--standalone", is_flag=True, help="LaTeX: a document of its own.")
+def table(
+    folder: Path, style: str, metrics: tuple[str, ...], intervals: bool, standalone: bool
+) -> None:
+    """Print the table of a results folder.
+
+    \b
+    Examples:
+      python -m benchmark table results/mit1003
+      python -m benchmark table results/mit1003 --format latex --metrics IG,AUC,sAUC,NSS
+    """
+    from benchmark.report.latex import latex_table
+    from benchmark.report.markdown import markdown_table
+    from benchmark.report.results import Results
+
+    results, chosen = Results.read(folder), list(metrics) or None
+    if style == "latex":
+        click.echo(latex_table(results, chosen, intervals=intervals, standalone=standalone))
+    else:
+        click.echo(markdown_table(results, chosen, intervals=intervals))
+
+
+@main.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--out", type=FOLDER, help="Folder for the figures. Default: FOLDER/figures.")
+def plot(folder: Path, out: Path | None) -> None:
+    """Draw the figures of a results folder again, as PDF and PNG.
+
+    \b
+    Example:
+      python -m benchmark plot results/mit1003
+    """
+    from benchmark.report.figures import write_figures
+    from benchmark.report.results import Results
+
+    for path in write_figures(Results.read(folder), out or folder / "figures"):
+        click.echo(path)

@@ -1,0 +1,216 @@
+"""A user's own data: a folder of images and one CSV file of fixations.
+
+The CSV has the header ``image,subject,x,y[,t,duration]``: the image's file name, the subject's
+name, pixels of the image (x to the right, y down, 0 is the left or top edge), and seconds. The rows
+of one subject on one image are one scanpath, in the order of ``t``, or of the file without ``t``.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.datasets import images, scanpaths
+from benchmark.datasets.base import Dataset, DatasetSpec
+from benchmark.errors import DataError
+
+LAYOUT = "own data: images and one CSV file with the header image,subject,x,y[,t,duration]"
+REQUIRED = ("image", "subject", "x", "y")
+OPTIONAL = ("t", "duration")
+
+
+def _csv_files(root: Path) -> list[Path]:
+    return sorted(
+        file for file in root.iterdir() if file.suffix.lower() == ".csv" and file.name[0] != "."
+    )
+
+
+def recognises(root: Path) -> bool:
+    """Whether the folder has this layout."""
+    return bool(_csv_files(root)) and bool(images.find_images(root))
+
+
+def path_spec(root: Path) -> DatasetSpec:
+    """What is said of a user's own data set; its name is that of the folder."""
+    return DatasetSpec(
+        name=root.name,
+        title=root.name,
+        summary="A folder of images with a CSV file of fixations.",
+        fixation_rule="All fixations in the file count; fixations outside the image are dropped.",
+        citation="",
+        licence="",
+    )
+
+
+@dataclass
+class _Table:
+    """The rows of a CSV file that are in order, by trial, and what is wrong with the others."""
+
+    trials: dict[tuple[int, str], list[tuple[float, float, float, float]]] = field(
+        default_factory=dict
+    )
+    problems: list[str] = field(default_factory=list)
+    ignored_columns: list[str] = field(default_factory=list)
+    has_times: bool = False
+
+
+def _lines(file: Path, table: _Table) -> Iterator[tuple[int, list[str]]]:
+    """Line numbers and cells; text that is no CSV ends up in the problems."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as text:
+            reader = csv.reader(text)
+            for cells in reader:
+                yield reader.line_num, [cell.strip() for cell in cells]
+    except (UnicodeDecodeError, csv.Error) as error:
+        table.problems.append(f"{file}: is no CSV file in UTF-8 ({error}); save it as one.")
+
+
+def _columns(file: Path, header: list[str], table: _Table) -> dict[str, int] | None:
+    """Column numbers by name, None if a required column is missing."""
+    names = [name.lower() for name in header]
+    missing = [name for name in REQUIRED if name not in names]
+    twice = sorted({name for name in (*REQUIRED, *OPTIONAL) if names.count(name) > 1})
+    if missing or twice:
+        hint = " Separate columns by commas." if len(header) == 1 and len(missing) > 1 else ""
+        wrong = [f"misses {', '.join(missing)}"] * bool(missing)
+        wrong += [f"has twice {', '.join(twice)}"] * bool(twice)
+        table.problems.append(
+            f"{file}:1: the header {' and '.join(wrong)}; expected "
+            f"{','.join(REQUIRED)}[,{','.join(OPTIONAL)}], found {','.join(header)[:80]!r}.{hint}"
+        )
+        return None
+    table.ignored_columns = [name for name in header if name.lower() not in REQUIRED + OPTIONAL]
+    table.has_times = "t" in names
+    return {name: names.index(name) for name in (*REQUIRED, *OPTIONAL) if name in names}
+
+
+def _number(cells: dict[str, str], name: str) -> float:
+    value = float(cells[name])
+    if not math.isfinite(value):
+        raise ValueError(cells[name])
+    return value
+
+
+def _read_row(where: str, cells: dict[str, str], index: dict[str, int], table: _Table) -> None:
+    """Put one row into its trial, or every problem of it into the problems."""
+    problems = []
+    image, subject = cells["image"].replace("\\", "/").removeprefix("./"), cells["subject"]
+    if image not in index:
+        problems.append(f"{where}: there is no image {cells['image']!r}; add it, or correct it.")
+    if not subject:
+        problems.append(f"{where}: the subject is empty; name it.")
+    values = {"t": math.nan, "duration": math.nan}
+    for name in ("x", "y", *OPTIONAL):
+        if name not in cells or (name == "duration" and not cells[name]):
+            continue
+        try:
+            values[name] = _number(cells, name)
+        except ValueError:
+            problems.append(f"{where}: expected a number for {name}, found {cells[name][:40]!r}.")
+    table.problems += problems
+    if not problems:
+        row = (values["x"], values["y"], values["t"], values["duration"])
+        table.trials.setdefault((index[image], subject), []).append(row)
+
+
+def _read_csv(file: Path, index: dict[str, int]) -> _Table:
+    """Read a CSV file; ``index`` gives image numbers by file name and by relative path."""
+    table = _Table()
+    columns = None
+    for number, cells in _lines(file, table):
+        if columns is None:
+            columns = _columns(file, cells, table)
+            if columns is None:
+                break
+            width = len(cells)
+        elif not any(cells):
+            continue
+        elif len(cells) != width:
+            table.problems.append(
+                f"{file}:{number}: expected {width} columns as in the header, found {len(cells)}."
+            )
+        else:
+            named = {name: cells[column] for name, column in columns.items()}
+            _read_row(f"{file}:{number}", named, index, table)
+    if columns is None and not table.problems:
+        table.problems.append(f"{file}: is empty; expected the header {','.join(REQUIRED)}.")
+    return table
+
+
+def _index(root: Path, files: list[Path]) -> tuple[dict[str, int], list[str]]:
+    """Image numbers by name and by path below the folder, and names that are not unique."""
+    index: dict[str, int] = {}
+    stems: dict[str, Path] = {}
+    problems = []
+    for n, file in enumerate(files):
+        if file.stem in stems:
+            problems.append(
+                f"{file}: has the same name as {stems[file.stem]}; rename one of them (predictions "
+                "are matched by the name without its ending)."
+            )
+        stems.setdefault(file.stem, file)
+        index.setdefault(file.name, n)
+        index[file.relative_to(root).as_posix()] = n
+    return index, problems
+
+
+def _scanpaths(table: _Table, subjects: list[str]) -> scanpaths.Scanpaths:
+    """Trials sorted by image, then subject; fixations sorted by time where there is one."""
+    keys = sorted(table.trials)
+    rows = [np.array(table.trials[key]) for key in keys]
+    if table.has_times:
+        rows = [row[np.argsort(row[:, 2], kind="stable")] for row in rows]
+    else:
+        for row in rows:
+            row[:, 2] = np.arange(len(row))
+    x, y, t, duration = (scanpaths.pad([row[:, k] for row in rows]) for k in range(4))
+    number = {subject: n for n, subject in enumerate(subjects)}
+    return scanpaths.Scanpaths(
+        image=np.array([image for image, _ in keys], dtype=int),
+        subject=np.array([number[subject] for _, subject in keys], dtype=int),
+        x=x,
+        y=y,
+        t=t,
+        per_fixation={} if np.isnan(duration).all() else {"durations": duration},
+    )
+
+
+def load(root: Path, spec: DatasetSpec) -> Dataset:
+    """Read a user's own folder; images without fixations are kept and counted.
+
+    Raises:
+        DataError: lists, with line numbers, every problem of the images and of the CSV file.
+    """
+    files, tables = images.find_images(root), _csv_files(root)
+    index, problems = _index(root, files)
+    if not files:
+        endings = " ".join(sorted(images.SUFFIXES))
+        problems.append(f"{root}: holds no image; expected files ending in {endings}.")
+    if len(tables) != 1:
+        found = ", ".join(file.name for file in tables) or "none"
+        problems.append(f"{root}: expected exactly one CSV file of fixations, found {found}.")
+    try:
+        stimuli = images.open_stimuli(files)
+    except DataError as error:
+        problems += error.problems
+    table = _read_csv(tables[0], index) if len(tables) == 1 else _Table()
+    problems += table.problems
+    if not problems and not table.trials:
+        problems.append(f"{tables[0]}: holds no fixation; expected one a row.")
+    if problems:
+        raise DataError(*problems)
+
+    subjects = sorted({subject for _, subject in table.trials})
+    return scanpaths.build(
+        spec,
+        stimuli,
+        [file.name for file in files],
+        subjects,
+        _scanpaths(table, subjects),
+        extras={"ignored_columns": table.ignored_columns},
+    )

@@ -1,0 +1,232 @@
+"""The one loop: data set x models x metrics -> per-image scores."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pysaliency
+from numpy.typing import NDArray
+
+from benchmark.datasets.base import Dataset
+from benchmark.errors import BenchmarkError
+from benchmark.shuffled import MeanPrediction
+from metrics.auc import rescale_fixations
+from metrics.protocols import MAP_SETS, Maps, Target, Variant
+
+#: Metrics that compare with the map of all subjects, which a held-out prediction has no density for.
+ALL_SUBJECTS = ("KL", "CC", "SIM")
+#: How far the log of a density's sum may be from 0.
+TOLERANCE = 1e-3
+#: Images of the union of fixations that are mit2014's shuffled negatives.
+TEN = 10
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one model on one image: the mean over ``n_fixations``, NaN if undefined."""
+
+    model: str
+    image: int
+    metric: str
+    value: float
+    n_fixations: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A model could not be scored on an image; ``reason`` says why."""
+
+    model: str
+    image: int
+    reason: str
+
+
+def checked(
+    log_density: Any, shape: tuple[int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The prediction as float64 arrays (log density, density).
+
+    Raises:
+        BenchmarkError: it is not the log of a density over the image's pixels.
+    """
+    values = np.asarray(log_density)
+    if values.shape != shape:
+        raise BenchmarkError(
+            f"the prediction has shape {values.shape}, the image (height, width) {shape}: "
+            "predict at the image's own size."
+        )
+    values = values.astype(np.float64, copy=False)
+    with np.errstate(over="ignore"):
+        density = np.exp(values)
+    total = float(density.sum())
+    if np.isnan(total):
+        raise BenchmarkError("the log density contains NaN.")
+    if abs(np.log(max(total, 1e-300))) > TOLERANCE:
+        raise BenchmarkError(
+            f"the density sums to {total:.6g} instead of 1: return the natural log of a density "
+            "over the image's pixels."
+        )
+    return values, density
+
+
+@dataclass
+class Evaluation:
+    """Everything that per-image scores depend on; picklable, so that processes can share the work.
+
+    Attributes:
+        images: indices of the images to score; fits may have used all images.
+        variants: the metrics to compute, from a protocol.
+        kernel_size: standard deviation of the empirical maps' Gaussian, in pixels.
+        means: mean predictions, for models that cannot tell their shuffled baseline themselves.
+    """
+
+    dataset: Dataset
+    models: dict[str, pysaliency.Model]
+    centerbias: Any
+    variants: dict[str, Variant]
+    images: Sequence[int]
+    maps: str = "right"
+    kernel_size: float = 24.0
+    seed: int = 0
+    means: dict[str, MeanPrediction] = field(default_factory=dict)
+
+    @cached_property
+    def _fixations_of(self) -> list[NDArray[np.int64]]:
+        order = np.argsort(self.dataset.fixations.n, kind="stable")
+        bounds = np.arange(len(self.dataset) + 1)
+        starts = np.searchsorted(self.dataset.fixations.n[order], bounds)
+        return [order[a:b] for a, b in zip(starts[:-1], starts[1:])]
+
+    def target(self, image: int) -> tuple[Target, NDArray[np.int64]]:
+        """What was measured on an image, and the subject of each of its fixations."""
+        dataset, fixations = self.dataset, self.dataset.fixations
+        height, width = (int(side) for side in dataset.sizes[image])
+        own = self._fixations_of[image]
+        elsewhere = dataset.groups[fixations.n] != dataset.groups[image]
+        x, y = rescale_fixations(
+            fixations.x[elsewhere],
+            fixations.y[elsewhere],
+            dataset.sizes[fixations.n[elsewhere]],
+            (height, width),
+        )
+        entropy = (self.seed, int(dataset.image_hashes[image][:15], 16))
+        others = np.unique(fixations.n[elsewhere])
+        rng = np.random.default_rng((*entropy, TEN))
+        ten = rng.choice(others, size=min(TEN, len(others)), replace=False)
+        among_ten = np.isin(fixations.n[elsewhere], ten)
+        target = Target(
+            shape=(height, width),
+            x=fixations.x[own],
+            y=fixations.y[own],
+            other_x=x,
+            other_y=y,
+            ten_x=x[among_ten],
+            ten_y=y[among_ten],
+            kernel_size=self.kernel_size,
+            seed=entropy,
+        )
+        return target, fixations.subjects[own]
+
+    def score(self, image: int, names: Sequence[str]) -> list[Score | Failure]:
+        """Scores of the models ``names`` on one image; a model that fails does not stop others."""
+        target, subjects = self.target(image)
+        baseline = self.centerbias.log_density(self.dataset.stimuli[image])
+        results: list[Score | Failure] = []
+        for name in names:
+            try:
+                results += self._score_model(name, image, target, subjects, baseline)
+            except Exception as error:
+                kind = "" if isinstance(error, BenchmarkError) else f"{type(error).__name__}: "
+                results.append(Failure(name, image, f"{kind}{error}"))
+        return results
+
+    def _score_model(
+        self, name: str, image: int, target: Target, subjects: NDArray, baseline: NDArray
+    ) -> Iterator[Score]:
+        model, stimulus = self.models[name], self.dataset.stimuli[image]
+        if hasattr(model, "held_out_densities"):
+            parts, weights = [], []
+            for subject, density in model.held_out_densities(stimulus, baseline):
+                own = subjects == subject
+                part = replace(target, x=target.x[own], y=target.y[own])
+                maps = self._maps(name, density, None, part, baseline, stimulus)
+                parts.append(self._values(part, maps, skip=ALL_SUBJECTS))
+                weights.append(int(own.sum()))
+            for metric in self.variants:
+                values = [part[metric] for part in parts]
+                value = float(np.average(values, weights=weights)) if parts else float("nan")
+                yield Score(name, image, metric, value, sum(weights))
+            return
+        prediction = baseline if model is self.centerbias else model.log_density(stimulus)
+        log_density, density = checked(prediction, target.shape)
+        maps = self._maps(name, density, log_density, target, baseline, stimulus)
+        for metric, value in self._values(target, maps).items():
+            yield Score(name, image, metric, value, len(target.x))
+
+    def _maps(
+        self,
+        name: str,
+        density: NDArray,
+        log_density: NDArray | None,
+        target: Target,
+        baseline: NDArray,
+        stimulus: Any,
+    ) -> Maps:
+        def shuffled() -> NDArray:
+            return self._shuffled(name, density, baseline, stimulus)
+
+        return MAP_SETS[self.maps](density, log_density, baseline, shuffled, target)
+
+    def _values(self, target: Target, maps: Maps, skip: tuple[str, ...] = ()) -> dict[str, float]:
+        """Each metric's mean over the target's fixations (or its one value for the image)."""
+        return {
+            metric: float("nan")
+            if metric in skip or not len(target.x)
+            else float(np.mean(variant(target, maps)))
+            for metric, variant in self.variants.items()
+        }
+
+    def _shuffled(
+        self, name: str, density: NDArray, baseline: NDArray, stimulus: Any
+    ) -> NDArray[np.float64]:
+        """Log of the model's mean prediction for the other images."""
+        model = self.models[name]
+        if name in self.means:
+            return self.means[name].log_density_without(density)
+        if model is self.centerbias or hasattr(model, "held_out_densities"):
+            return baseline  # their shuffled baseline is the centre bias, which is at hand
+        return model.shuffled_log_density(stimulus)
+
+    def needs_mean(self, name: str) -> bool:
+        """Whether a model's mean prediction must be known before it can be scored."""
+        if "sAUC" not in self.variants or self.maps == "naive":
+            return False
+        return not hasattr(self.models[name], "shuffled_log_density")
+
+    def density(self, name: str, image: int) -> NDArray[np.float64]:
+        """A model's checked density for an image."""
+        height, width = (int(side) for side in self.dataset.sizes[image])
+        prediction = self.models[name].log_density(self.dataset.stimuli[image])
+        return checked(prediction, (height, width))[1]
+
+
+def model_hash(model: Any, dataset: Dataset) -> str:
+    """SHA-256 of what a model's predictions depend on: its code, parameters and training data."""
+    kind = type(model)
+    spec = getattr(kind, "spec", None)
+    content = {
+        "class": f"{kind.__module__}.{kind.__qualname__}",
+        "version": getattr(spec, "version", 0),
+        "parameters": getattr(model, "parameters", {}),
+        "source": inspect.getsource(inspect.getmodule(kind) or kind),
+        "data": dataset.content_hash if getattr(spec, "trained_on", ()) else "",
+        "weights": getattr(model, "content_hash", ""),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,43 @@
+"""Maps work over shards of images, in this process or in several; results come as they are ready."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+SHARD = 16
+
+
+def shards(items: Sequence[Item], jobs: int) -> list[list[Item]]:
+    """Consecutive pieces of at most SHARD items, enough of them to keep ``jobs`` busy."""
+    size = 1 if jobs == 1 else max(1, min(SHARD, len(items) // (4 * jobs)))
+    return [list(items[start : start + size]) for start in range(0, len(items), size)]
+
+
+def _single_threaded(function: Callable[[Item], Result], item: Item) -> Result:
+    # One BLAS thread each: sums in a fixed order, so any number of jobs gives the same bytes.
+    with threadpool_limits(1, user_api="blas"):
+        return function(item)
+
+
+def ordered_map(
+    function: Callable[[Item], Result], items: Sequence[Item], jobs: int
+) -> Iterator[Result]:
+    """``function`` of each item, in order, computed by ``jobs`` processes (1: this one).
+
+    Args:
+        jobs: number of processes; -1 for one per core.
+    """
+    if jobs == 1:
+        for item in items:
+            yield _single_threaded(function, item)
+        return
+    yield from Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="2*n_jobs")(
+        delayed(_single_threaded)(function, item) for item in items
+    )

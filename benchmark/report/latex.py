@@ -1,0 +1,157 @@
+"""Summary tables in LaTeX: booktabs, nothing else, for a paper of one or two columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from benchmark.report import notes
+from benchmark.report.latex_escape import escape
+from benchmark.report.latex_layout import Layout, Named, blocks
+from benchmark.report.results import Model, Results
+from benchmark.report.table import Column, columns
+
+# \documentclass and \begin{document} run only where no document has begun. LaTeX lets
+# \@nodocument to \relax at \begin{document}; \csname reaches it without changing catcodes.
+_PROLOGUE = r"""% Compiles on its own; in a paper, \input it (needs \usepackage{booktabs}).
+\expandafter\ifx\csname @nodocument\endcsname\relax
+  \let\finishtable\relax
+\else
+  \documentclass[10pt,twocolumn]{article}
+  \usepackage{booktabs}
+  \pagestyle{empty}
+  \setlength{\oddsidemargin}{-0.2in}
+  \setlength{\textwidth}{6.9in}
+  \setlength{\columnsep}{0.2in}
+  \setlength{\columnwidth}{3.35in}
+  \setlength{\topmargin}{-0.5in}
+  \setlength{\textheight}{9.3in}
+  \begin{document}
+  \def\finishtable{\end{document}}
+\fi
+"""
+# a value above its interval, in one cell; \def, because it is local to the float
+_STACK = r"""\def\stack#1#2{\begin{tabular}[t]{@{}r@{}}#1\\[-1.5pt]
+  \fontsize{6}{7.2}\selectfont #2\end{tabular}}"""
+_EPILOGUE = "\\finishtable\n"
+
+
+def latex_table(
+    results: Results,
+    metrics: Sequence[str] | None = None,
+    intervals: bool = False,
+    standalone: bool = False,
+) -> str:
+    """The summary as LaTeX tables; needs the package booktabs.
+
+    The table spans one column where it fits and both where it does not; one too long or too wide
+    for a page goes on in further tables.
+
+    Args:
+        metrics: names of the metrics to show; None shows all.
+        intervals: print bootstrap 95 % intervals below the values.
+        standalone: make it a document that compiles on its own. Such a file can still be read with
+            ``\\input`` from a paper, where only the table takes effect.
+
+    Raises:
+        UnknownNameError: there is no such metric in the results.
+    """
+    table = columns(results, metrics)
+    models = [(model, escape(model.title)) for model in results.models]
+    parts = []
+    for number, (layout, some_columns, some_models) in enumerate(blocks(table, models, intervals)):
+        caption = _caption(results, table, intervals) if number == 0 else _continued(results)
+        rows = _rows(layout, some_columns, some_models, intervals)
+        parts.append(_float(layout, caption, _label(results), number, rows, intervals))
+    text = "\n".join(parts)
+    return f"{_PROLOGUE}{text}{_EPILOGUE}" if standalone else text
+
+
+def _caption(results: Results, table: Sequence[Column], intervals: bool) -> str:
+    shown = {column.metric.name: column.metric for column in table}.values()
+    sentences = [
+        notes.heading(results),
+        notes.averages(shown),
+        notes.explained(table),
+        notes.reading(results, intervals),
+        notes.undefined(results, table),
+    ]
+    text = " ".join(escape(sentence) for sentence in sentences if sentence)
+    return re.sub(r" (px|images|\\%)", r"~\1", text)
+
+
+def _continued(results: Results) -> str:
+    marks = "".join(f" ({label})" for label in notes.labels(results))
+    return escape(f"{results.dataset.title}{marks}, continued.")
+
+
+def _label(results: Results) -> str:
+    name = re.sub(r"[^a-z0-9]+", "-", f"{results.dataset.name}-{results.protocol.name}".lower())
+    return f"tab:{name}"
+
+
+def _float(
+    layout: Layout, caption: str, label: str, number: int, rows: Sequence[str], intervals: bool
+) -> str:
+    environment = "table*" if layout.wide else "table"
+    lines = [
+        f"\\begin{{{environment}}}[tp]",
+        # further parts carry the number of the first
+        *(["\\addtocounter{table}{-1}"] if number else []),
+        "\\centering",
+        "\\setlength{\\belowcaptionskip}{5pt}",
+        f"\\caption{{{caption}}}",
+        *([] if number else [f"\\label{{{label}}}"]),
+        *([_STACK] if intervals else []),
+        f"\\fontsize{{{layout.size}}}{{{layout.size * 1.2:.1f}}}\\selectfont",
+        f"\\setlength{{\\tabcolsep}}{{{layout.separation}pt}}",
+        f"\\begin{{tabular}}{{{layout.specification}}}",
+        "\\toprule",
+        *rows,
+        "\\bottomrule",
+        "\\end{tabular}",
+        f"\\end{{{environment}}}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _rows(
+    layout: Layout, table: Sequence[Column], models: Sequence[Named], intervals: bool
+) -> list[str]:
+    rows = [
+        _row("", [f"{escape(c.label)} {escape(c.metric.arrow)}" for c in table]),
+        _row("Model", [escape(f"({c.unit})") if c.unit else "" for c in table]),
+        "\\midrule",
+    ]
+    above: Model | None = None
+    for model, title in models:
+        if above is not None and above.ranked and not model.ranked:
+            rows.append("\\midrule")
+        cells = [_cell(column, model.name, intervals) for column in table]
+        rows.append(_row(_name(title, layout), cells) + ("[4pt]" if intervals else ""))
+        above = model
+    return rows
+
+
+def _row(name: str, cells: Sequence[str]) -> str:
+    return " & ".join([name, *cells]) + r" \tabularnewline"
+
+
+def _name(title: str, layout: Layout) -> str:
+    if not layout.breaks_names:
+        return title
+    # \hspace{0pt} lets TeX hyphenate the first word, too
+    return rf"\raggedright\hangindent=1em\hspace{{0pt}}{breakable(title)}"
+
+
+def _cell(column: Column, model: str, intervals: bool) -> str:
+    text = escape(column.text(model))
+    text = f"\\textbf{{{text}}}" if model in column.best else text
+    span = escape(column.interval(model)) if intervals else ""
+    return f"\\stack{{{text}}}{{{span}}}" if span else text
+
+
+def breakable(escaped: str) -> str:
+    """An escaped name that may be broken after _, - and /, and within very long words."""
+    text = re.sub(r"(\\_|/|-)(?=\w)", r"\1\\allowbreak{}", escaped)
+    return re.sub(r"([A-Za-z0-9]{14})(?=[A-Za-z0-9]{4})", r"\1\\allowbreak{}", text)

@@ -1,0 +1,102 @@
+"""What must stand beside every table of scores, as plain sentences for captions and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from benchmark.report.results import GOLD, Metric, Results
+from benchmark.report.table import Column
+
+SIMULATED = "simulated observers"
+
+
+def labels(results: Results) -> list[str]:
+    """What a reader must not overlook: simulated observers, an incomplete run."""
+    found = [SIMULATED] if results.dataset.simulated else []
+    return found if results.complete else [*found, "incomplete run, not ranked"]
+
+
+def heading(results: Results) -> str:
+    """Data set, size, protocol: what the numbers are about."""
+    marks = "".join(f" ({label})" for label in labels(results))
+    data = results.dataset
+    images = _count(data.n_images, "image")
+    if data.n_images != data.n_images_total:
+        images = f"{data.n_images:,} of {_count(data.n_images_total, 'image')}"
+    fixations = _count(results.n_fixations, "fixation")
+    return f"{data.title}{marks}: {images}, {fixations}, {protocol(results)}."
+
+
+def protocol(results: Results) -> str:
+    """The protocol's name with the settings that change scores."""
+    used = results.protocol
+    settings = [f"maps: {used.maps}"] if used.maps else []
+    if used.kernel_size is not None:
+        settings.append(f"empirical maps blurred with {used.kernel_size:g} px")
+    return f"protocol {used.name}" + (f" ({'; '.join(settings)})" if settings else "")
+
+
+def averages(metrics: Iterable[Metric]) -> str:
+    """Which metrics are averaged over fixations and which over images."""
+    metrics = list(metrics)
+    parts = []
+    for per in ("fixation", "image"):
+        names = [metric.label for metric in metrics if metric.per == per]
+        if names:
+            parts.append(f"{_enumerate(names)} over {per}s")
+    return f"Means of {'; of '.join(parts)}."
+
+
+def explained(columns: Sequence[Column]) -> str:
+    """What the columns of explained information gain are, if there are any."""
+    shares = [column.label for column in columns if column.unit == "%"]
+    if not shares:
+        return ""
+    return (
+        f"{_enumerate(shares)}: information gain as a percentage of the gold standard's, "
+        "which predicts each subject from the others."
+    )
+
+
+def reading(results: Results, intervals: bool) -> str:
+    """How to read arrows, bold face, the rule and brackets."""
+    text = "Arrows point to better values"
+    text += "; the best of each column is bold." if results.complete else "."
+    if any(not model.ranked for model in results.models):
+        text += " Ceilings, last, are not ranked."
+    if intervals:
+        text += " Brackets: bootstrap 95 % intervals over images."
+    return text
+
+
+def undefined(results: Results, columns: Sequence[Column]) -> str:
+    """What a dash means, where there is one, and on how many images a score is undefined."""
+    parts = []
+    if any(not cell.defined for column in columns for cell in column.cells.values()):
+        parts.append("A dash marks an undefined score.")
+    counts = {c.metric.label: results.undefined_images(c.metric.name) for c in columns}
+    counts = {label: count for label, count in counts.items() if count}
+    if counts and results.complete:  # else the images may not have been scored yet
+        each = ", ".join(f"{label} on up to {_count(n, 'image')}" for label, n in counts.items())
+        parts.append(f"Undefined and left out of the mean: {each}.")
+    return " ".join(parts)
+
+
+def gold_without_maps(results: Results, columns: Sequence[Column]) -> str:
+    """Why the gold standard lacks scores that need one map an image, where it does."""
+    missing = [c for c in columns if GOLD in c.cells and not c.cells[GOLD].defined]
+    gold = [column.label for column in missing if column.unit != "%"]
+    if not gold or not results.complete:
+        return ""
+    return (
+        f"The gold standard has no {_enumerate(gold)}: it is a different density for each "
+        "subject, not one map an image."
+    )
+
+
+def _enumerate(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")

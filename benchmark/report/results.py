@@ -1,0 +1,358 @@
+"""A results folder as one typed object: what was scored, how, and in which order to show it.
+
+Everything in a report comes from here, and so from stored scores alone.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from benchmark.errors import BenchmarkError, UnknownNameError
+from benchmark.report.files import REMEDY, read_csv, read_json
+
+GOLD = "gold"  # the leave-one-subject-out gold standard: 100 % explained information gain
+KINDS = ("baseline", "model", "ceiling")
+INFORMATION_GAINS = ("IG", "IG_image")
+ORDER = ("IG", "IG_image", "LL", "LL_image", "AUC", "sAUC", "NSS", "CC", "KL", "SIM")
+PER_IMAGE = "_image"  # ending of the name of a per-fixation metric that is averaged per image
+
+
+class Estimate(NamedTuple):
+    """A mean and its bootstrap 95 % interval over images; NaN where undefined."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+
+    @property
+    def defined(self) -> bool:
+        return not math.isnan(self.value)
+
+    @property
+    def has_interval(self) -> bool:
+        return not (math.isnan(self.low) or math.isnan(self.high))
+
+    def scaled(self, factor: float) -> Estimate:
+        return Estimate(self.value * factor, self.low * factor, self.high * factor)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A scored model; ``kind`` is "baseline", "model" or "ceiling", and ceilings are not ranked."""
+
+    name: str
+    title: str
+    kind: str
+
+    @property
+    def ranked(self) -> bool:
+        return self.kind != "ceiling"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A column of the summary; ``per`` says what its mean is taken over: "fixation" or "image"."""
+
+    name: str
+    title: str
+    unit: str
+    higher_is_better: bool
+    chance: float | None
+    per: str
+
+    @property
+    def label(self) -> str:
+        """The name as people read it: "IG per image" for IG_image."""
+        if self.name.endswith(PER_IMAGE):
+            return f"{self.name.removesuffix(PER_IMAGE)} per image"
+        return self.name.replace("_", "-")
+
+    @property
+    def short_unit(self) -> str:
+        """The unit, abbreviated for the heads of narrow columns; empty for pure numbers."""
+        short = {"bits per fixation": "bit/fix", "bits/fixation": "bit/fix", "nats": "nat"}
+        return {**short, "bit/fixation": "bit/fix", "bits": "bit"}.get(self.unit, self.unit)
+
+    @property
+    def arrow(self) -> str:
+        return "↑" if self.higher_is_better else "↓"
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """The data set of a run; ``n_images`` of its ``n_images_total`` images are scored."""
+
+    name: str
+    title: str
+    simulated: bool
+    n_images: int
+    n_images_total: int
+
+
+@dataclass(frozen=True)
+class ProtocolInfo:
+    """The named settings of a run; ``kernel_size`` in pixels, None where no map is blurred."""
+
+    name: str
+    maps: str
+    kernel_size: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """One run on one data set under one protocol.
+
+    Attributes:
+        models: in display order: baselines, models by ascending information gain, ceilings.
+            An incomplete run ranks nobody: its models keep the order in which they were given.
+        metrics: the metrics of the summary by name, in display order.
+        summary, differences, scores: the columns of the CSV files that reports use.
+    """
+
+    folder: Path
+    dataset: DatasetInfo
+    protocol: ProtocolInfo
+    complete: bool
+    models: tuple[Model, ...]
+    metrics: Mapping[str, Metric]
+    summary: pd.DataFrame
+    differences: pd.DataFrame
+    scores: pd.DataFrame
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Results:
+        """Read a folder written by ``python -m benchmark run``.
+
+        Raises:
+            BenchmarkError: a file, a column or a key is missing or malformed, or the files do not
+                belong to the same data set and protocol.
+        """
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise BenchmarkError(
+                f"{folder} is not a folder. Give the folder that `python -m benchmark run` wrote."
+            )
+        run = _Section(folder / "run.json", "", read_json(folder / "run.json"))
+        dataset, protocol = _dataset(run.section("dataset")), _protocol(run.section("protocol"))
+        frames = {
+            name: _read_scores(folder / f"{name}.csv", dataset.name, protocol.name)
+            for name in ("summary", "differences", "scores")
+        }
+        summary = frames["summary"]
+        if summary.empty:
+            raise BenchmarkError(f"{folder / 'summary.csv'} holds no scores. {REMEDY}")
+        if summary.duplicated(["model", "metric"]).any():
+            raise BenchmarkError(
+                f"{folder / 'summary.csv'} has several rows for one model and metric. {REMEDY}"
+            )
+        metrics = _metrics(run.section("metrics"), summary["metric"].unique())
+        models = _models(run.section("models"))
+        for frame in frames.values():
+            _require_known(folder, "model", frame["model"].unique(), [m.name for m in models])
+        complete = run.get("complete", bool)
+        models = _in_display_order(models, summary if complete else summary.iloc[:0])
+        return cls(folder, dataset, protocol, complete, tuple(models), metrics, **frames)
+
+    @cached_property
+    def _cells(self) -> dict[tuple[str, str], dict[str, float]]:
+        records = self.summary.to_dict("records")
+        return {(str(r["model"]), str(r["metric"])): r for r in records}  # type: ignore[misc]
+
+    def estimate(self, model: str, metric: str) -> Estimate:
+        """The mean of ``metric`` for ``model``, in the metric's unit."""
+        return self._cell(model, metric, "mean", "ci_low", "ci_high")
+
+    def explained(self, model: str, metric: str = "IG") -> Estimate:
+        """Explained information gain of ``model`` as a fraction of the gold standard's."""
+        return self._cell(model, metric, *_EXPLAINED)
+
+    def _cell(self, model: str, metric: str, *columns: str) -> Estimate:
+        row = self._cells.get((model, metric), {})
+        return Estimate(*(row.get(column, math.nan) for column in columns))
+
+    def has_explained(self, metric: str) -> bool:
+        """Whether any model has an explained share of this metric."""
+        return any(self.explained(model.name, metric).defined for model in self.models)
+
+    @property
+    def information_gain(self) -> str | None:
+        """The information gain that models are ordered by: per fixation, else per image."""
+        return next((name for name in INFORMATION_GAINS if name in self.metrics), None)
+
+    @property
+    def n_fixations(self) -> int:
+        """The number of fixations scored."""
+        return int(self.summary["n_fixations"].fillna(0).max())
+
+    def undefined_images(self, metric: str) -> int:
+        """On how many images the metric is undefined, for the model with most of them.
+
+        Models for which it is undefined everywhere do not count: their mean is NaN, too.
+        """
+        rows = self.summary[(self.summary["metric"] == metric) & self.summary["mean"].notna()]
+        fewest = rows["n_images"].min()
+        return 0 if math.isnan(fewest) else max(0, self.dataset.n_images - int(fewest))
+
+    def choose(self, metrics: Sequence[str] | None) -> list[Metric]:
+        """The metrics to show: those named, or all but the second averages of IG and LL.
+
+        Raises:
+            UnknownNameError: there is no such metric in the results.
+        """
+        if metrics is None:
+            second = {n for n in self.metrics if n.removesuffix(PER_IMAGE) in self.metrics}
+            second = {name for name in second if name.endswith(PER_IMAGE)}
+            return [metric for name, metric in self.metrics.items() if name not in second]
+        for name in metrics:
+            if name not in self.metrics:
+                near = difflib.get_close_matches(name, self.metrics, n=1)
+                hint = f" Did you mean {near[0]!r}?" if near else ""
+                raise UnknownNameError(
+                    f"{self.folder} has no scores of the metric {name!r}.{hint} "
+                    f"It has: {', '.join(self.metrics)}."
+                )
+        return [self.metrics[name] for name in metrics]
+
+    def per_image(self, metric: str) -> pd.DataFrame:
+        """Values of ``metric`` per image: one row an image, one column a model."""
+        rows = self.scores[self.scores["metric"] == metric]
+        if rows.duplicated(["image", "model"]).any():
+            raise BenchmarkError(
+                f"{self.folder / 'scores.csv'} has several rows for one image, model and metric. "
+                f"{REMEDY}"
+            )
+        return rows.pivot(index="image", columns="model", values="value")
+
+
+class _Section:
+    """A JSON object whose missing or mistyped keys raise errors that name the file and the key."""
+
+    def __init__(self, path: Path, name: str, content: dict[str, Any]):
+        self.path, self.name, self.content = path, name, content
+
+    def get(self, key: str, kind: type | tuple[type, ...]) -> Any:
+        full = f"{self.name}.{key}" if self.name else key
+        if key not in self.content:
+            raise BenchmarkError(f"{self.path} lacks the key {full!r}. {REMEDY}")
+        value = self.content[key]
+        # True is an int to Python, but not the number of anything
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise BenchmarkError(f"{self.path}: {full!r} cannot be {value!r}. {REMEDY}")
+        return value
+
+    def section(self, key: str) -> _Section:
+        name = f"{self.name}.{key}" if self.name else key
+        return _Section(self.path, name, self.get(key, dict))
+
+
+def _dataset(section: _Section) -> DatasetInfo:
+    return DatasetInfo(
+        name=section.get("name", str),
+        title=section.get("title", str),
+        simulated=section.get("simulated", bool),
+        n_images=section.get("n_images", int),
+        n_images_total=section.get("n_images_total", int),
+    )
+
+
+def _protocol(section: _Section) -> ProtocolInfo:
+    return ProtocolInfo(
+        name=section.get("name", str),
+        maps=section.get("maps", (str, type(None))) or "",
+        kernel_size=section.get("kernel_size", (int, float, type(None))),
+    )
+
+
+def _models(section: _Section) -> list[Model]:
+    models = []
+    for name in section.content:
+        one = section.section(name)
+        kind = one.get("kind", str)
+        if kind not in KINDS:
+            raise BenchmarkError(
+                f"{one.path}: '{one.name}.kind' is {kind!r}, expected one of {', '.join(KINDS)}."
+            )
+        models.append(Model(name, one.get("title", str) or name, kind))
+    titles = [model.title for model in models]
+    # two models of one title could not be told apart
+    return [
+        Model(m.name, f"{m.title} ({m.name})", m.kind) if titles.count(m.title) > 1 else m
+        for m in models
+    ]
+
+
+def _metrics(section: _Section, names: Iterable[str]) -> dict[str, Metric]:
+    """The metrics of the summary; a second average is described by its metric."""
+    names = sorted(names, key=lambda n: (ORDER.index(n) if n in ORDER else len(ORDER), n))
+    return {name: _metric(section, name) for name in names}
+
+
+def _metric(section: _Section, name: str) -> Metric:
+    averaged = name.endswith(PER_IMAGE) and name not in section.content
+    one = section.section(name.removesuffix(PER_IMAGE) if averaged else name)
+    chance = one.get("chance", (int, float, type(None)))
+    return Metric(
+        name=name,
+        title=one.get("title", str),
+        unit=one.get("unit", str),
+        higher_is_better=one.get("higher_is_better", bool),
+        chance=None if chance is None else float(chance),
+        per="image" if averaged else one.get("per", str),
+    )
+
+
+_EXPLAINED = ["explained", "explained_low", "explained_high"]
+_COLUMNS: dict[str, tuple[list[str], list[str]]] = {
+    "summary.csv": (
+        ["dataset", "model", "metric", "protocol"],
+        ["mean", "ci_low", "ci_high", "n_images", "n_fixations", *_EXPLAINED],
+    ),
+    "differences.csv": (
+        ["dataset", "metric", "protocol", "model", "best"],
+        ["difference", "ci_low", "ci_high", "n_images"],
+    ),
+    "scores.csv": (["dataset", "image", "model", "metric", "protocol"], ["value", "n_fixations"]),
+}
+
+
+def _read_scores(path: Path, dataset: str, protocol: str) -> pd.DataFrame:
+    frame = read_csv(path, *_COLUMNS[path.name])
+    for column, expected in (("dataset", dataset), ("protocol", protocol)):
+        others = sorted(set(frame[column]) - {expected})
+        if others:
+            raise BenchmarkError(
+                f"{path} has rows of the {column} {others[0]!r}, but run.json is about "
+                f"{expected!r}. Keep one data set and one protocol to a folder."
+            )
+    return frame
+
+
+def _require_known(folder: Path, what: str, names: Iterable[str], known: Sequence[str]) -> None:
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise BenchmarkError(
+            f"{folder / 'run.json'} does not describe the {what}(s) {', '.join(unknown)}. {REMEDY}"
+        )
+
+
+def _in_display_order(models: Sequence[Model], summary: pd.DataFrame) -> list[Model]:
+    """Baselines as given, models by ascending information gain (undefined first), ceilings."""
+    metric = next((name for name in INFORMATION_GAINS if (summary["metric"] == name).any()), None)
+    rows = summary[summary["metric"] == metric]
+    gains = dict(zip(rows["model"], rows["mean"]))
+
+    def position(model: Model) -> tuple[int, float]:
+        gain = gains.get(model.name, math.nan)
+        return KINDS.index(model.kind), (
+            gain if model.kind == "model" and not math.isnan(gain) else -math.inf
+        )
+
+    return sorted(models, key=position)  # sorted() is stable: equals keep the given order

@@ -1,0 +1,439 @@
+"""The main job: load a data set, fit what is fitted on it, score every model, write the results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pysaliency
+from tqdm import tqdm
+
+from benchmark import provenance, registry
+from benchmark.datasets.base import Dataset
+from benchmark.datasets.locate import load, subset_by_size
+from benchmark.errors import BenchmarkError
+from benchmark.evaluate import Evaluation, Failure, Score, model_hash
+from benchmark.files import write_csv, write_json
+from benchmark.parallel import ordered_map, shards
+from benchmark.scores import IMAGE_SUFFIX, PER_FIXATION, differences, summarise
+from benchmark.shuffled import GRID, MeanPrediction, reduced
+from benchmark.store import Store
+from metrics.spec import MetricSpec
+from models.base import TrainingData
+
+BUILT_IN = "photographs"
+#: Images whose predictions are added up before the sum is kept.
+BLOCK = 32
+#: Source that scores depend on: a change of it makes stored scores stale.
+SCORING_SOURCE = ("metrics", "benchmark/evaluate.py", "benchmark/shuffled.py")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to score, and how; the defaults are those of the command line.
+
+    Attributes:
+        dataset: registered name or folder.
+        models, metrics: names, empty for all that apply.
+        images: score only the first so many images (fits still use all), None for all.
+        subset: "WIDTHxHEIGHT": only images of this size, for fits as well.
+        kernel_size: of empirical maps in pixels, None for the data set's own.
+        out: folder for the results, None for results/DATASET (see :func:`output_folder`).
+    """
+
+    dataset: str = BUILT_IN
+    data_root: Path | None = None
+    models: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    protocol: str = "tuebingen"
+    maps: str = "right"
+    images: int | None = None
+    subset: str | None = None
+    kernel_size: float | None = None
+    seed: int = 0
+    jobs: int = 1
+    draws: int = 10_000
+    out: Path | None = None
+
+
+@dataclass
+class Outcome:
+    """What a run wrote, and what failed."""
+
+    folder: Path
+    summary: pd.DataFrame
+    failures: list[Failure] = field(default_factory=list)
+
+
+Report = Callable[[str], None]
+
+
+def output_folder(options: Options, dataset: str) -> Path:
+    """Where results go: runs of another scope or protocol never overwrite the full default one."""
+    if options.out is not None:
+        return options.out
+    parts = [dataset]
+    if options.protocol != "tuebingen":
+        parts.append(options.protocol)
+    if options.maps != "right":
+        parts.append(options.maps)
+    if options.images is not None:
+        parts.append(f"first{options.images}")
+    if options.models or options.metrics:
+        parts.append("selection")
+    return Path("results") / "-".join(parts)
+
+
+def run(options: Options, say: Report = lambda text: None) -> Outcome:
+    """Score models on a data set and write scores, tables, figures and provenance.
+
+    Raises:
+        BenchmarkError: an option, a file or a folder cannot be used. What was scored before stays
+            in the store, from which the next run goes on.
+    """
+    variants = _variants(options)
+    for name in options.models:  # a misspelt name should not cost the loading of the data
+        registry.lookup(registry.models(), name, "model")
+    dataset = load(options.dataset, options.data_root)
+    if options.subset:
+        dataset = subset_by_size(dataset, options.subset)
+    if options.images is not None and options.images < 1:
+        raise BenchmarkError(f"--images must be at least 1, not {options.images}.")
+    images = range(len(dataset))[: options.images]
+    folder = output_folder(options, dataset.name)
+    store = Store(folder / "scores.sqlite")
+    try:
+        say(f"{dataset.spec.title}: {len(dataset)} images, {len(dataset.fixations.x)} fixations")
+        models = fit_models(dataset, options.models, say)
+        names = list(options.models) or [n for n in models]
+        evaluation = Evaluation(
+            dataset,
+            models,
+            models["centerbias"],
+            variants,
+            images,
+            options.maps,
+            options.kernel_size or dataset.spec.kernel_size,
+            options.seed,
+        )
+        keys = {name: _key(evaluation, name, options) for name in names}
+        failures = _mean_predictions(evaluation, names, keys, store, options.jobs)
+        failures += _score(evaluation, names, keys, store, options.jobs)
+        scores = _collect(evaluation, names, keys, store)
+    finally:
+        store.close()
+    outcome = Outcome(folder, _export(folder, evaluation, names, scores, failures, options))
+    outcome.failures = failures
+    return outcome
+
+
+def _variants(options: Options) -> dict[str, Any]:
+    """The metrics to compute, checked against the protocol."""
+    variants = registry.lookup(registry.protocols(), options.protocol, "protocol").load()()
+    known = registry.metrics()
+    for name in options.metrics:
+        registry.lookup(known, name, "metric")
+        if name not in variants:
+            raise BenchmarkError(
+                f"the protocol {options.protocol!r} does not define {name!r}; it has "
+                f"{', '.join(variants)}."
+            )
+    return {n: v for n, v in variants.items() if not options.metrics or n in options.metrics}
+
+
+def fit_models(
+    dataset: Dataset, names: Sequence[str] = (), say: Report = lambda text: None
+) -> dict[str, pysaliency.Model]:
+    """Models by name, those that are fitted on the data set fitted, in display order.
+
+    Args:
+        names: what to build, with all they need; empty for every registered model that applies.
+
+    Raises:
+        BenchmarkError: a model needs something that this data set does not have.
+    """
+    entries = registry.models()
+    order = {"baseline": 0, "model": 1, "ceiling": 2}
+    data = TrainingData(dataset.stimuli, dataset.fixations, dataset.groups)
+    built: dict[str, Any] = {}
+
+    def build(name: str) -> Any:
+        if name in built:
+            return built[name]
+        entry = registry.lookup(entries, name, "model")
+        arguments: dict[str, Any] = {}
+        for need in entry.metadata.get("needs", ()):
+            if need in entries:
+                arguments[need] = build(need)
+            elif need in dataset.extras:
+                arguments[need] = dataset.extras[need]
+            else:
+                raise BenchmarkError(
+                    f"the model {name!r} needs {need!r}, which the data set {dataset.name!r} does "
+                    "not have."
+                )
+        kind = entry.load()
+        if hasattr(kind, "fit"):
+            say(f"fitting {name}")
+            built[name] = kind.fit(data, **arguments)
+        else:
+            built[name] = kind()
+        return built[name]
+
+    def applies(name: str) -> bool:
+        return all(
+            applies(need) if need in entries else need in dataset.extras
+            for need in entries[name].metadata.get("needs", ())
+        )
+
+    wanted = list(names) or [name for name in entries if applies(name)]
+    build("centerbias")  # information gain is relative to it
+    for name in wanted:
+        build(name)
+    return dict(
+        sorted(built.items(), key=lambda item: order[type(item[1]).spec.kind]),
+    )
+
+
+def _key(evaluation: Evaluation, name: str, options: Options) -> str:
+    """Hash of everything that a model's scores depend on."""
+    model = evaluation.models[name]
+    content = {
+        "data": evaluation.dataset.content_hash,
+        "model": model_hash(model, evaluation.dataset),
+        "baseline": model_hash(evaluation.centerbias, evaluation.dataset),
+        "protocol": options.protocol,
+        "maps": options.maps,
+        "kernel_size": evaluation.kernel_size,
+        "seed": options.seed,
+        "source": provenance.source_hash(*SCORING_SOURCE),
+        # a mean prediction is over the images scored
+        "images": len(evaluation.images) if evaluation.needs_mean(name) else 0,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _mean_predictions(
+    evaluation: Evaluation, names: Sequence[str], keys: dict[str, str], store: Store, jobs: int
+) -> list[Failure]:
+    """Add up the predictions of models whose shuffled baseline must be computed from them."""
+    failures: list[Failure] = []
+    images = list(evaluation.images)
+    blocks = [images[start : start + BLOCK] for start in range(0, len(images), BLOCK)]
+    for name in names:
+        if not evaluation.needs_mean(name):
+            continue
+        sums = store.sums(keys[name])
+        missing = [index for index in range(len(blocks)) if index not in sums]
+        work = [blocks[index] for index in missing]
+        results = ordered_map(partial(_block_sum, evaluation, name), work, jobs)
+        bar = tqdm(results, total=len(missing), desc=f"mean prediction of {name}", unit="block")
+        for index, (total, failed) in zip(missing, bar):
+            failures += failed
+            if not failed:
+                store.add_sum(keys[name], index, total)
+            sums[index] = total.ravel()
+        total = np.sum([sums[index] for index in range(len(blocks))], axis=0)
+        evaluation.means[name] = MeanPrediction(
+            total.reshape(GRID, GRID), len(images) - len(failures)
+        )
+    return []  # the same images fail again, and are reported, when they are scored
+
+
+def _block_sum(
+    evaluation: Evaluation, name: str, images: Sequence[int]
+) -> tuple[np.ndarray, list[Failure]]:
+    total, failures = np.zeros((GRID, GRID)), []
+    for image in images:
+        try:
+            total += reduced(evaluation.density(name, image))
+        except Exception as error:
+            failures.append(Failure(name, image, str(error)))
+    return total, failures
+
+
+def _score(
+    evaluation: Evaluation, names: Sequence[str], keys: dict[str, str], store: Store, jobs: int
+) -> list[Failure]:
+    """Score what the store does not hold yet; every result is written as soon as it is there."""
+    done = {name: store.read(keys[name]) for name in names}
+    work = []
+    for image in evaluation.images:
+        pending = [
+            name
+            for name in names
+            if any((image, metric) not in done[name] for metric in evaluation.variants)
+        ]
+        if pending:
+            work.append((image, pending))
+    failures: list[Failure] = []
+    results = ordered_map(partial(_score_shard, evaluation), shards(work, jobs), jobs)
+    with tqdm(
+        total=len(evaluation.images),
+        initial=len(evaluation.images) - len(work),
+        desc="scoring",
+        unit="image",
+    ) as bar:
+        for shard in results:
+            for scored in shard:
+                store.add(keys, [s for s in scored if isinstance(s, Score)])
+                failures += [f for f in scored if isinstance(f, Failure)]
+                bar.update()
+    return failures
+
+
+def _score_shard(
+    evaluation: Evaluation, work: Sequence[tuple[int, list[str]]]
+) -> list[list[Score | Failure]]:
+    return [evaluation.score(image, names) for image, names in work]
+
+
+def _collect(
+    evaluation: Evaluation, names: Sequence[str], keys: dict[str, str], store: Store
+) -> pd.DataFrame:
+    rows = []
+    for name in names:
+        stored = store.read(keys[name])
+        for image in evaluation.images:
+            for metric in evaluation.variants:
+                if (image, metric) in stored:
+                    rows.append((image, name, metric, *stored[image, metric]))
+    return pd.DataFrame(rows, columns=["image", "model", "metric", "value", "n_fixations"])
+
+
+def _export(
+    folder: Path,
+    evaluation: Evaluation,
+    names: Sequence[str],
+    scores: pd.DataFrame,
+    failures: list[Failure],
+    options: Options,
+) -> pd.DataFrame:
+    """Write CSV and JSON, then tables and figures from them; returns the summary."""
+    from benchmark.report.writer import write_report
+
+    dataset, known = evaluation.dataset, registry.metrics()
+    if scores.empty:
+        raise BenchmarkError(
+            "no model could be scored. " + "; ".join(f"{f.model}: {f.reason}" for f in failures[:3])
+        )
+    units = {name: entry.metadata["unit"] for name, entry in known.items()}
+    higher = {name: entry.metadata["higher_is_better"] for name, entry in known.items()}
+    labels = {"dataset": dataset.name, "protocol": options.protocol}
+    summary = summarise(scores, units, options.draws, options.seed).assign(**labels)
+    failed = {failure.model for failure in failures}
+    ranked = [
+        n for n in names if type(evaluation.models[n]).spec.kind != "ceiling" and n not in failed
+    ]
+    if failed:
+        ranked = []  # an incomplete run ranks nobody
+    paired = differences(scores, ranked, higher, options.draws, options.seed).assign(**labels)
+    per_image = scores.assign(**labels, unit=scores["metric"].map(units))
+    per_image["image"] = [dataset.image_names[image] for image in scores["image"]]
+    write_csv(
+        per_image,
+        folder / "scores.csv",
+        ["dataset", "image", "model", "metric", "protocol", "value", "n_fixations", "unit"],
+    )
+    summary_columns = [
+        "dataset", "model", "metric", "protocol", "mean", "ci_low", "ci_high", "n_images",
+        "n_fixations", "unit", "explained", "explained_low", "explained_high",
+    ]  # fmt: skip
+    write_csv(summary, folder / "summary.csv", summary_columns)
+    write_csv(
+        paired,
+        folder / "differences.csv",
+        ["dataset", "metric", "protocol", "model", "best", "difference", "ci_low", "ci_high",
+         "n_images"],
+    )  # fmt: skip
+    write_json(_record(evaluation, names, failures, options), folder / "run.json")
+    write_report(folder)
+    return summary[summary_columns]
+
+
+def _record(
+    evaluation: Evaluation, names: Sequence[str], failures: list[Failure], options: Options
+) -> dict[str, Any]:
+    """Everything that is needed to know, and to remake, what the numbers say."""
+    dataset, known = evaluation.dataset, registry.metrics()
+    metrics = {}
+    for name in evaluation.variants:
+        metadata = _without(asdict(MetricSpec(**known[name].metadata)), "name")
+        metrics[name] = metadata
+        if name in PER_FIXATION:
+            title = f"{metadata['title']}, averaged per image"
+            metrics[name + IMAGE_SUFFIX] = {**metadata, "title": title, "per": "image"}
+        elif metadata["per"] == "fixation":
+            # one value per fixation, averaged within each image, then over images
+            metrics[name] = {**metadata, "per": "image"}
+    record: dict[str, Any] = {
+        "command": provenance.command_line(),
+        "complete": not failures,
+        "dataset": {
+            **{k: v for k, v in asdict(dataset.spec).items() if k != "folder"},
+            "content_hash": dataset.content_hash,
+            "n_images": len(evaluation.images),
+            "n_images_total": len(dataset),
+            "n_fixations_total": len(dataset.fixations.x),
+            "n_subjects": len(dataset.subject_names),
+            "dropped": dict(dataset.dropped),
+        },
+        "protocol": {
+            "name": options.protocol,
+            "maps": options.maps,
+            "kernel_size": evaluation.kernel_size,
+        },
+        "seed": options.seed,
+        "bootstrap_draws": options.draws,
+        "models": {
+            name: {
+                **_without(asdict(type(evaluation.models[name]).spec), "name", "needs"),
+                "parameters": getattr(evaluation.models[name], "parameters", {}),
+                "content_hash": model_hash(evaluation.models[name], dataset),
+            }
+            for name in names
+        },
+        "metrics": metrics,
+        "failures": [
+            {"model": f.model, "image": dataset.image_names[f.image], "reason": f.reason}
+            for f in failures
+        ],
+        "versions": provenance.versions(),
+        "source": provenance.commit(),
+    }
+    truth = dataset.extras.get("truth")
+    if truth is not None:
+        record["truth"] = _truth(evaluation, truth)
+    return record
+
+
+def _truth(evaluation: Evaluation, truth: Any) -> dict[str, Any]:
+    """The exact expected information gain of the density that simulated observers follow."""
+    gains, counts = [], []
+    for image in evaluation.images:
+        log_density = truth.log_density(image)
+        baseline = evaluation.centerbias.log_density(evaluation.dataset.stimuli[image])
+        gains.append(float(np.sum(np.exp(log_density) * (log_density - baseline)) / np.log(2)))
+        counts.append(int(np.sum(evaluation.dataset.fixations.n == image)))
+    return {
+        "information_gain": float(np.average(gains, weights=counts)),
+        "information_gain_image": float(np.mean(gains)),
+        "unit": "bit/fixation",
+        "meaning": "expected information gain, over the fitted centre bias, of the density that "
+        "the simulated fixations were drawn from; no model that knows only the image can gain more "
+        "in expectation",
+    }
+
+
+def _without(mapping: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in mapping.items() if key not in keys}
+
+
+__all__ = ["Options", "Outcome", "fit_models", "output_folder", "run"]
