@@ -76,9 +76,7 @@ def _counts(rng: np.random.Generator, draws: int, n_images: int) -> NDArray[np.f
     return counts.reshape(draws, n_images).astype(np.float64)
 
 
-def interval(
-    draws: NDArray[np.float64], n_images: int, level: float = 0.95
-) -> tuple[float, float]:
+def interval(draws: NDArray[np.float64], n_images: int, level: float = 0.95) -> tuple[float, float]:
     """Expanded percentile interval of bootstrap draws.
 
     The plain percentile interval is too narrow for few images by sqrt(n / (n - 1)) and for using

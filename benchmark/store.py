@@ -56,9 +56,9 @@ class Store:
                     "Is the disk full, or the folder not writable? What was scored before is kept; "
                     "run the same command again to go on, or choose another folder with --out."
                 )
-            raise BenchmarkError(f"cannot use the score store {self.path}: {error}. {remedy}") from (
-                error
-            )
+            raise BenchmarkError(
+                f"cannot use the score store {self.path}: {error}. {remedy}"
+            ) from (error)
 
     def add(self, keys: dict[str, str], scores: Iterable[Score]) -> None:
         """Write scores in one transaction; ``keys`` maps model names to their keys."""

@@ -38,7 +38,8 @@ def nss(saliency_map: NDArray, x: ArrayLike, y: ArrayLike, ddof: int = 0) -> NDA
     saliency_map = np.asarray(saliency_map, dtype=np.float64)
     values = values_at(saliency_map, x, y)
     mean = saliency_map.mean()
-    centred = saliency_map - mean
+    with np.errstate(invalid="ignore"):
+        centred = saliency_map - mean
     variance = np.vdot(centred, centred) / max(saliency_map.size - ddof, 1)
     if not np.isfinite(variance):
         raise ValueError("the map contains NaN or infinite values: NSS needs finite ones.")

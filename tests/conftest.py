@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import csv
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
 from scipy.io import savemat
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+# pytest puts this folder first, where tests/benchmark would pass for the package benchmark.
+sys.path.insert(0, str(REPOSITORY))
+
+# Machines that test are often busy: how long an example takes says nothing.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 Row = Sequence[object]
 
@@ -25,7 +35,7 @@ TINY = {
 def data_root() -> Path:
     """A folder with real data sets: from BENCHMARK_DATA, or beside the repository."""
     named = os.environ.get("BENCHMARK_DATA", "").split(os.pathsep)
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    beside = REPOSITORY.parent / "shared" / "data"
     for root in [*(Path(name) for name in named if name), beside]:
         if (root / "FixaTons").is_dir() or (root / "OSIE").is_dir():
             return root

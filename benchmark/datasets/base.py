@@ -153,4 +153,8 @@ class Dataset:
             image_names=[self.image_names[i] for i in indices],
             dropped={**self.dropped, **{reason: int(c.sum()) for reason, c in by_image.items()}},
             dropped_by_image=by_image,
+            extras={
+                key: value.subset(indices) if hasattr(value, "subset") else value
+                for key, value in self.extras.items()
+            },
         )

@@ -417,7 +417,7 @@ PHOTOGRAPHS = (
             _Object("light, right of the foot", 364, 395, 22, 22, 1.3),
             _Object("light, left of the foot", 193, 394, 20, 20, 1.0),
             _Object("light, far left", 150, 376, 20, 20, 0.9),
-            _Object("light, white, right", 450, 419, 16, 12, 0.7),
+            _Object("light, white, right", 450, 418, 16, 12, 0.7),
             _Object("light, white, left", 111, 417, 18, 14, 0.8),
         ),
     ),

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,6 +94,7 @@ def _gaussians(size: int, centres: np.ndarray, sigmas: np.ndarray) -> np.ndarray
     return values / values.sum(axis=1, keepdims=True)
 
 
+@lru_cache(maxsize=4)  # trials of one image follow each other
 def _components(scene: Scene) -> _Components:
     def one_axis(size: int, centres: list[float], radii: list[float], centre: float) -> np.ndarray:
         tight = np.hypot(TIGHT_SIGMA * np.array(radii), SCATTER)

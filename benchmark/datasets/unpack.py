@@ -130,7 +130,7 @@ class _Guard:
 def unpack(
     archive: Path, folder: Path, patterns: Sequence[str], limits: Limits | None = None
 ) -> int:
-    """Unpack the wanted files of a zip or tar archive into ``folder``; returns their number.
+    """Unpack the wanted files of a zip or tar archive into an empty folder; returns their number.
 
     Args:
         patterns: regular expressions for whole member names; the first group of the one that fits

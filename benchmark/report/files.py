@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from benchmark.errors import BenchmarkError
@@ -39,28 +40,37 @@ def read_csv(path: Path, texts: Sequence[str], numbers: Sequence[str]) -> pd.Dat
     Text columns keep values such as "NA" or "001", which are legitimate names of models and images.
 
     Raises:
-        BenchmarkError: the file is missing or unreadable, lacks a column, or has text for a number.
+        BenchmarkError: the file is missing or unreadable, lacks a column, or has text for a number;
+            the line is named.
     """
     columns = [*texts, *numbers]
     try:
-        header = pd.read_csv(path, nrows=0, encoding="utf-8").columns
-        missing = [column for column in columns if column not in header]
-        if missing:
-            raise BenchmarkError(f"{path} lacks the column(s) {', '.join(missing)}. {REMEDY}")
-        frame = pd.read_csv(
-            path,
-            usecols=columns,
-            dtype={**dict.fromkeys(texts, str), **dict.fromkeys(numbers, float)},
-            keep_default_na=False,
-            na_values={column: ["", "nan", "NaN"] for column in numbers},
-            float_precision="round_trip",
-            encoding="utf-8",
-        )
+        # no value is interpreted: reading numbers as pandas does is not exact in all its versions
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
     except FileNotFoundError as error:
         raise BenchmarkError(f"{path} is missing. {REMEDY}") from error
     except (OSError, ValueError) as error:  # parser and decoding errors are ValueErrors
         raise BenchmarkError(f"{path} cannot be read as CSV: {error}. {REMEDY}") from error
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        raise BenchmarkError(f"{path} lacks the column(s) {', '.join(missing)}. {REMEDY}")
+    for column in numbers:
+        frame[column] = _floats(path, column, frame[column])
     return frame[columns]
+
+
+def _floats(path: Path, column: str, texts: pd.Series) -> np.ndarray:
+    values = np.full(len(texts), np.nan)
+    for row, text in enumerate(texts):
+        if text == "":
+            continue
+        try:
+            values[row] = float(text)
+        except ValueError as error:
+            raise BenchmarkError(
+                f"{path}, line {row + 2}: {column} is {text!r}, expected a number. {REMEDY}"
+            ) from error
+    return values
 
 
 def write_whole(path: Path, content: str | bytes) -> Path:

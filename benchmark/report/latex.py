@@ -81,8 +81,7 @@ def _caption(results: Results, table: Sequence[Column], intervals: bool) -> str:
 
 
 def _continued(results: Results) -> str:
-    marks = "".join(f" ({label})" for label in notes.labels(results))
-    return escape(f"{results.dataset.title}{marks}, continued.")
+    return escape(f"{notes.title(results)}, continued.")
 
 
 def _label(results: Results) -> str:

@@ -42,27 +42,49 @@ class Layout:
 def blocks(
     table: Sequence[Column], models: Sequence[Named], intervals: bool
 ) -> Iterator[tuple[Layout, Sequence[Column], Sequence[Named]]]:
-    """Split a table into parts that fit a page, and lay out each."""
-    layout = choose(table, models, intervals)
-    if layout is None and len(table) > 1:
-        half = (len(table) + 1) // 2
-        yield from blocks(table[:half], models, intervals)
-        yield from blocks(table[half:], models, intervals)
+    """Split a table into parts that fit a page, and lay out each; all in one font size."""
+    groups = list(_groups(table, models, intervals))
+    size = min(_choose_any(group, models, intervals, 9).size for group in groups)
+    for group in groups:
+        layout = _choose_any(group, models, intervals, size)
+        for page in _pages(models, layout, intervals):
+            yield layout, group, page
+
+
+def _groups(
+    table: Sequence[Column], models: Sequence[Named], intervals: bool
+) -> Iterator[Sequence[Column]]:
+    """Halve the columns until each group fits the width of a page."""
+    if len(table) == 1 or choose(table, models, intervals):
+        yield table
         return
-    if layout is None:  # a single column that no page can hold has no better layout
-        layout = _layout(True, 7, _NARROWEST_NAME, len(table), 495.0)
-    for some in _pages(models, layout, intervals):
-        yield layout, table, some
+    half = (len(table) + 1) // 2
+    yield from _groups(table[:half], models, intervals)
+    yield from _groups(table[half:], models, intervals)
 
 
-def choose(table: Sequence[Column], models: Sequence[Named], intervals: bool) -> Layout | None:
+def _choose_any(
+    table: Sequence[Column], models: Sequence[Named], intervals: bool, largest: int
+) -> Layout:
+    # a single column that no page can hold has no better layout than the narrowest
+    narrowest = _layout(True, 7, _NARROWEST_NAME, len(table), math.inf)
+    return choose(table, models, intervals, largest) or narrowest
+
+
+def choose(
+    table: Sequence[Column], models: Sequence[Named], intervals: bool, largest: int = 9
+) -> Layout | None:
     """The first layout that fits, from one column in a large font to a full page in a small one.
+
+    ``largest`` is the largest font size, in pt, to consider.
 
     Layouts on one page go before those on several; on each page, a smaller font is tried before
     names are broken into lines.
     """
     for one_page, (wide, page, sizes) in product((True, False), _PAGES):
         for narrowest, size in product((math.inf, _NARROWEST_NAME), sizes):
+            if size > largest:
+                continue
             numbers = sum(_column_width(c, models, size, intervals) for c in table)
             numbers += 2 * _SEPARATION * len(table)
             longest = max(text_width(title, size) for _, title in models)

@@ -18,13 +18,18 @@ def labels(results: Results) -> list[str]:
 
 def heading(results: Results) -> str:
     """Data set, size, protocol: what the numbers are about."""
-    marks = "".join(f" ({label})" for label in labels(results))
     data = results.dataset
     images = _count(data.n_images, "image")
     if data.n_images != data.n_images_total:
         images = f"{data.n_images:,} of {_count(data.n_images_total, 'image')}"
     fixations = _count(results.n_fixations, "fixation")
-    return f"{data.title}{marks}: {images}, {fixations}, {protocol(results)}."
+    return f"{title(results)}: {images}, {fixations}, {protocol(results)}."
+
+
+def title(results: Results) -> str:
+    """The data set's title, with the labels that must not be overlooked."""
+    marks = labels(results)
+    return results.dataset.title + (f" ({'; '.join(marks)})" if marks else "")
 
 
 def protocol(results: Results) -> str:
@@ -85,6 +90,8 @@ def undefined(results: Results, columns: Sequence[Column]) -> str:
 def gold_without_maps(results: Results, columns: Sequence[Column]) -> str:
     """Why the gold standard lacks scores that need one map an image, where it does."""
     missing = [c for c in columns if GOLD in c.cells and not c.cells[GOLD].defined]
+    # what is undefined for every model says nothing about the gold standard
+    missing = [c for c in missing if any(cell.defined for cell in c.cells.values())]
     gold = [column.label for column in missing if column.unit != "%"]
     if not gold or not results.complete:
         return ""

@@ -53,7 +53,7 @@ def _draw_bar(
         row, shown, 0.68, color=look.face, edgecolor=look.edge, linewidth=0.5, hatch=look.hatch
     )
     if shown != estimate.value:
-        rows.draw_beyond(axes, row, estimate.value, limits, look.edge)
+        rows.draw_beyond(axes, row, estimate.value, limits, "white")
     else:
         # outlined in white, because half of it lies on the bar
         rows.draw_interval(axes, row, estimate, BLACK, outline=True)

@@ -26,8 +26,13 @@ _PANELS = 8  # in one row: more leave no room for the numbers below them
 
 
 def overview_figure(results: Results) -> Figure | None:
-    """Means with intervals, chance as a dotted line; arrows point to better values."""
-    metrics = results.choose(None)
+    """Means with intervals, chance as a dotted line; arrows point to better values.
+
+    Metrics that are undefined for all models have no panel; None if that leaves none.
+    """
+    metrics = [metric for metric in results.choose(None) if _defined(results, metric)]
+    if not metrics:
+        return None
     n_rows = math.ceil(len(metrics) / _PANELS)
     n_columns = math.ceil(len(metrics) / n_rows)
     with style():
@@ -42,6 +47,10 @@ def overview_figure(results: Results) -> Figure | None:
             axes.remove()
         _legend(figure, results)
     return figure
+
+
+def _defined(results: Results, metric: Metric) -> bool:
+    return any(results.estimate(model.name, metric.name).defined for model in results.models)
 
 
 def _draw_panel(axes: Axes, results: Results, metric: Metric) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.markers import CARETLEFT, CARETRIGHT
 from matplotlib.patheffects import Normal, Stroke
 
 from benchmark.report.plots.style import LIGHT_GREY, LOOKS, short_names
@@ -77,8 +78,9 @@ def draw_beyond(
     axes.plot(
         0 if low else 1,
         row,
-        marker="<" if low else ">",
-        markersize=3.5,
+        marker=CARETLEFT if low else CARETRIGHT,  # their tips are on the edge
+        markersize=4,
+        markeredgewidth=0,
         color=colour,
         transform=axes.get_yaxis_transform(),
         clip_on=False,

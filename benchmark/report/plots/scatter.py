@@ -25,6 +25,8 @@ from benchmark.report.plots.style import (
 from benchmark.report.results import GOLD, Results
 
 _COLUMNS = ((4, 12), (6, 30), (7, 42))  # so many columns for at most so many panels
+# inches: margins for tick labels and labels, gaps for ticks and titles
+_LEFT, _RIGHT, _BOTTOM, _BETWEEN, _TITLE = 0.40, 0.06, 0.34, 0.08, 0.31
 _VECTOR_POINTS = 5000  # more make slow and large files, and are stored as pixels
 
 
@@ -42,19 +44,42 @@ def scatter_figure(results: Results) -> Figure | None:
     unit = f" ({metric.short_unit})" if metric and metric.short_unit else ""
     width, n_columns = _shape(len(models))
     n_rows = math.ceil(len(models) / n_columns)
-    side = (width - 0.35) / n_columns  # inches of a panel
+    side = (width - _LEFT - _RIGHT - (n_columns - 1) * _BETWEEN) / n_columns
     names = short_names([model.title for model in models], min(30, int(side / 0.056)))
     with style():
-        figure = new_figure(results, width, n_rows * (side + 0.22) + 0.3)
-        grid = figure.subplots(n_rows, n_columns, squeeze=False)
-        limits = robust_limits(gains.to_numpy().ravel(), anchor=0.0)
+        figure = new_figure(results, width, n_rows * (side + _TITLE) + _BOTTOM)
+        grid = _square_panels(figure, n_rows, n_columns, side)
+        limits = robust_limits(gains.to_numpy().ravel(), anchor=0.0, stretch=0.5)
         for panel, model, name in zip(grid.flat, models, names):
             _draw_panel(panel, gains[GOLD], gains[model.name], limits, gains.size)
             _title(panel, name, gains[[GOLD, model.name]].dropna()[model.name])
         _remove_empty(grid, len(models))
-        figure.supxlabel(f"Gold standard: information gain per image{unit}", fontsize=7)
-        figure.supylabel(f"Model: information gain per image{unit}", fontsize=7)
+        _label(figure, f"information gain per image{unit}")
     return figure
+
+
+def _square_panels(figure: Figure, n_rows: int, n_columns: int, side: float) -> np.ndarray:
+    """Panels placed by inches: layout engines lose track of titles above square axes."""
+    figure.set_layout_engine(None)
+    width, height = figure.get_size_inches()
+    figure.subplots_adjust(
+        left=_LEFT / width,
+        right=1 - _RIGHT / width,
+        bottom=_BOTTOM / height,
+        top=(_BOTTOM + n_rows * side + (n_rows - 1) * _TITLE) / height,
+        wspace=_BETWEEN / side,
+        hspace=_TITLE / side,
+    )
+    return figure.subplots(n_rows, n_columns, squeeze=False)
+
+
+def _label(figure: Figure, what: str) -> None:
+    """Name both axes, once for all panels."""
+    panels = figure.subplotpars
+    x, y = (panels.left + panels.right) / 2, (panels.bottom + panels.top) / 2
+    width, height = figure.get_size_inches()
+    figure.text(x, 0.02 / height, f"Gold standard: {what}", ha="center", va="bottom")
+    figure.text(0.02 / width, y, f"Model: {what}", rotation=90, ha="left", va="center")
 
 
 def _shape(n_panels: int) -> tuple[float, int]:
@@ -84,7 +109,6 @@ def _draw_panel(
     axes.set_ylim(*limits)
     axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
-    axes.set_aspect("equal")
     axes.label_outer()  # shared axes would do this, but are slow for many panels
 
 
@@ -111,4 +135,3 @@ def _remove_empty(grid: np.ndarray, used: int) -> None:
         grid.flat[index].remove()
         above = grid.flat[index - n_columns]
         above.tick_params(labelbottom=True)
-        above.xaxis.set_in_layout(False)  # the row below needs no more room for these labels

@@ -121,7 +121,9 @@ def test_two_images_that_differ_in_their_ending_only(make_folder, save_image):
 def test_no_or_several_csv_files(make_folder):
     root = make_folder()
     (root / "more.csv").write_text("image,subject,x,y\n")
-    assert "exactly one CSV file of fixations, found fixations.csv, more.csv" in problems_of(root)[0]
+    assert (
+        "exactly one CSV file of fixations, found fixations.csv, more.csv" in problems_of(root)[0]
+    )
     for file in root.glob("*.csv"):
         file.unlink()
     assert "found none" in problems_of(root)[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -61,14 +62,15 @@ def test_a_root_may_be_the_data_set_itself(make_fixatons):
     assert locate.find("mit1003", root) == root
 
 
-def test_data_sets_that_share_a_folder_name_are_told_apart(make_osie, make_pysaliency, tmp_path):
+def test_data_sets_that_share_a_folder_name_are_told_apart(
+    make_osie, make_pysaliency, tmp_path, monkeypatch
+):
     make_osie("one/OSIE")
     make_pysaliency("two/OSIE")
-    for name, root in (("osie", "one"), ("pysaliency-osie", "two")):
-        os.environ[locate.VARIABLE] = str(tmp_path / ("two" if root == "one" else "one"))
-        assert locate.find(name, tmp_path / root) == tmp_path / root / "OSIE"
-        assert locate.find(name, tmp_path / "none") != tmp_path / root / "OSIE"
-    assert locate.find("osie", tmp_path / "two") == tmp_path / "one" / "OSIE"
+    for first, second in (("one", "two"), ("two", "one")):
+        monkeypatch.setenv(locate.VARIABLE, str(tmp_path / second))
+        assert locate.find("osie", tmp_path / first) == tmp_path / "one/OSIE"
+        assert locate.find("pysaliency-osie", tmp_path / first) == tmp_path / "two/OSIE"
 
 
 def test_what_is_not_found_says_where_and_how(tmp_path):
@@ -120,7 +122,7 @@ def test_subset_by_size(make_folder, save_image):
 def test_every_registered_data_set_is_found_or_explained(tmp_path):
     for name, entry in registry.datasets().items():
         if not entry.metadata.get("folder"):
-            assert locate.find(name, tmp_path) == locate.Path()
+            assert locate.find(name, tmp_path) == Path()
             continue
         with pytest.raises(DataError, match="is in none of these folders"):
             locate.find(name, tmp_path)

@@ -23,9 +23,7 @@ def test_reads_scanpaths_and_names_subjects_by_number(make_pysaliency, in_memory
     np.testing.assert_allclose(dataset.fixations.duration, 0.25)
     assert dataset.dropped["fixations outside the image"] == 1
     assert dataset.sizes.tolist() == [[30, 40], [30, 40]]
-    assert list(dataset.image_names) == (
-        ["000000", "000001"] if in_memory else ["a.png", "b.png"]
-    )
+    assert list(dataset.image_names) == (["000000", "000001"] if in_memory else ["a.png", "b.png"])
     assert len(set(dataset.image_hashes)) == 2
     assert dataset.groups.tolist() == [0, 1]
 

@@ -84,13 +84,17 @@ def make_folder(
     path: Path,
     n_models: int = 4,
     names: tuple[str, ...] = (),
+    nasty: bool = False,
     simulated: bool = False,
     complete: bool = True,
     n_images: int = 60,
 ) -> Folder:
-    """A results folder of models whose skill at every metric is the same share of the ceiling's."""
+    """A results folder of models whose skill at every metric is the same share of the ceiling's.
+
+    ``nasty`` gives the first models names that are long or special to LaTeX, Markdown or pandas.
+    """
     random = np.random.default_rng(1)
-    kinds = _kinds(n_models, names, simulated)
+    kinds = _kinds(n_models, NASTY if nasty else names, simulated)
     images = [f"{n:04d}" for n in range(n_images)]
     fixations = random.integers(60, 120, n_images)
     key = {"dataset": "toy", "protocol": "tuebingen"}
