@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from threadpoolctl import threadpool_limits
 
 Item = TypeVar("Item")
@@ -15,8 +15,13 @@ SHARD = 16
 
 
 def shards(items: Sequence[Item], jobs: int) -> list[list[Item]]:
-    """Consecutive pieces of at most SHARD items, enough of them to keep ``jobs`` busy."""
-    size = 1 if jobs == 1 else max(1, min(SHARD, len(items) // (4 * jobs)))
+    """Consecutive pieces of at most SHARD items, enough of them to keep ``jobs`` busy.
+
+    Args:
+        jobs: number of processes, not 0; negative ones count from the number of cores.
+    """
+    processes = effective_n_jobs(jobs)
+    size = 1 if jobs == 1 else max(1, min(SHARD, len(items) // (4 * processes)))
     return [list(items[start : start + size]) for start in range(0, len(items), size)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import shlex
 import subprocess
 import sys
 from importlib import metadata
@@ -48,8 +49,8 @@ def commit() -> dict[str, Any]:
 
 
 def command_line() -> str:
-    """The command as typed, with the program's name in place of its path."""
-    return " ".join(["python -m benchmark", *sys.argv[1:]])
+    """The command, quoted for a shell, with the program's name in place of its path."""
+    return shlex.join(["python", "-m", "benchmark", *sys.argv[1:]])
 
 
 def source_hash(*packages: str) -> str:

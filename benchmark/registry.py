@@ -36,7 +36,10 @@ class Entry:
 
 def _decorations(path: Path, decorator: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (attribute, keyword arguments) for every decorated definition in a source file."""
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    except SyntaxError as error:
+        raise BenchmarkError(f"{path}:{error.lineno}: is not valid Python: {error.msg}.") from error
     for node in tree.body:
         if not isinstance(node, (ast.ClassDef, ast.FunctionDef)):
             continue
@@ -46,7 +49,7 @@ def _decorations(path: Path, decorator: str) -> Iterator[tuple[str, dict[str, An
             if call.args:
                 raise BenchmarkError(
                     f"{path}:{call.lineno}: @{decorator} takes keyword arguments only, "
-                    'like @{decorator}(name="...", ...).'
+                    f'like @{decorator}(name="...", ...).'
                 )
             try:
                 metadata = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
@@ -113,6 +116,7 @@ def lookup(entries: dict[str, Entry], name: str, what: str) -> Entry:
     """
     if name in entries:
         return entries[name]
-    near = difflib.get_close_matches(name.lower(), entries, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    spelt = {known.lower(): known for known in entries}
+    near = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.5)
+    hint = f" Did you mean {spelt[near[0]]!r}?" if near else ""
     raise UnknownNameError(f"unknown {what} {name!r}.{hint} Known: {', '.join(entries)}.")

@@ -98,6 +98,8 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
         BenchmarkError: an option, a file or a folder cannot be used. What was scored before stays
             in the store, from which the next run goes on.
     """
+    if options.jobs == 0:
+        raise BenchmarkError("--jobs must be a number of processes, or -1: one per core; not 0.")
     variants = _variants(options)
     for name in options.models:  # a misspelt name should not cost the loading of the data
         registry.lookup(registry.models(), name, "model")
@@ -106,13 +108,15 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
         dataset = subset_by_size(dataset, options.subset)
     if options.images is not None and options.images < 1:
         raise BenchmarkError(f"--images must be at least 1, not {options.images}.")
+    if not len(dataset.fixations.x):
+        raise BenchmarkError(f"{dataset.name}: there is no fixation on these images to score.")
     images = range(len(dataset))[: options.images]
     folder = output_folder(options, dataset.name)
     store = Store(folder / "scores.sqlite")
     try:
         say(f"{dataset.spec.title}: {len(dataset)} images, {len(dataset.fixations.x)} fixations")
         models = fit_models(dataset, options.models, say)
-        names = list(options.models) or [n for n in models]
+        names = list(dict.fromkeys(options.models)) or list(models)
         evaluation = Evaluation(
             dataset,
             models,
@@ -124,8 +128,8 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
             options.seed,
         )
         keys = {name: _key(evaluation, name, options) for name in names}
-        failures = _mean_predictions(evaluation, names, keys, store, options.jobs)
-        failures += _score(evaluation, names, keys, store, options.jobs)
+        _mean_predictions(evaluation, names, keys, store, options.jobs)
+        failures = _score(evaluation, names, keys, store, options.jobs)
         scores = _collect(evaluation, names, keys, store)
     finally:
         store.close()
@@ -222,29 +226,34 @@ def _key(evaluation: Evaluation, name: str, options: Options) -> str:
 
 def _mean_predictions(
     evaluation: Evaluation, names: Sequence[str], keys: dict[str, str], store: Store, jobs: int
-) -> list[Failure]:
-    """Add up the predictions of models whose shuffled baseline must be computed from them."""
-    failures: list[Failure] = []
+) -> None:
+    """Add up the predictions of models whose shuffled baseline must be computed from them.
+
+    Their scores depend on these sums, so ``keys`` are replaced by keys that tell sums apart: one
+    without the images where a prediction failed is another one than that of a complete run. The
+    same predictions fail again, and are reported, when they are scored.
+    """
     images = list(evaluation.images)
     blocks = [images[start : start + BLOCK] for start in range(0, len(images), BLOCK)]
     for name in names:
         if not evaluation.needs_mean(name):
             continue
+        unscored: list[Failure] = []
         sums = store.sums(keys[name])
         missing = [index for index in range(len(blocks)) if index not in sums]
         work = [blocks[index] for index in missing]
         results = ordered_map(partial(_block_sum, evaluation, name), work, jobs)
         bar = tqdm(results, total=len(missing), desc=f"mean prediction of {name}", unit="block")
         for index, (total, failed) in zip(missing, bar):
-            failures += failed
+            unscored += failed
             if not failed:
                 store.add_sum(keys[name], index, total)
             sums[index] = total.ravel()
         total = np.sum([sums[index] for index in range(len(blocks))], axis=0)
         evaluation.means[name] = MeanPrediction(
-            total.reshape(GRID, GRID), len(images) - len(failures)
+            total.reshape(GRID, GRID), len(images) - len(unscored)
         )
-    return []  # the same images fail again, and are reported, when they are scored
+        keys[name] = hashlib.sha256(keys[name].encode() + total.tobytes()).hexdigest()
 
 
 def _block_sum(

@@ -27,6 +27,8 @@ CREATE TABLE IF NOT EXISTS sums (
 ) WITHOUT ROWID;
 """
 
+_DAMAGED = ("not a database", "malformed")  # what SQLite says of a file that it did not write so
+
 
 class Store:
     """Scores by (key, image, metric); ``key`` identifies model, data and settings.
@@ -49,7 +51,7 @@ class Store:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
+            if any(sign in str(error) for sign in _DAMAGED):
                 remedy = "The file is damaged: delete it and start again."
             else:
                 remedy = (
@@ -58,7 +60,7 @@ class Store:
                 )
             raise BenchmarkError(
                 f"cannot use the score store {self.path}: {error}. {remedy}"
-            ) from (error)
+            ) from error
 
     def add(self, keys: dict[str, str], scores: Iterable[Score]) -> None:
         """Write scores in one transaction; ``keys`` maps model names to their keys."""

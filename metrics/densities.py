@@ -2,39 +2,55 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 
-def normalised(values: NDArray) -> NDArray[np.float64]:
-    """The map divided by its sum; a map of zeros becomes the uniform density.
+@numba.njit(nogil=True, cache=True)
+def _sum_and_least(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Sum of the values, in rows for precision, and the least of them; NaN makes the sum NaN."""
+    total, least = 0.0, np.inf
+    for row in range(values.shape[0]):
+        part = 0.0
+        for column in range(values.shape[1]):
+            value = values[row, column]
+            part += value
+            least = min(least, value)
+        total += part
+    return total, least
+
+
+def density_scale(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Factor and offset that make a map a density: ``values * factor + offset``.
+
+    The factor is one over the sum; a map of zeros becomes the uniform density.
 
     Raises:
         ValueError: a value is negative or not finite.
     """
-    values = np.asarray(values, dtype=np.float64)
-    total = values.sum()
-    if not np.isfinite(total) or values.min() < 0:
+    total, least = _sum_and_least(values)
+    if not np.isfinite(total) or least < 0:
         raise ValueError(
             "the map contains negative, NaN or infinite values: KL and SIM need a density or a "
             "non-negative saliency map. (Is it a log density?)"
         )
-    return values / total if total > 0 else np.full(values.shape, 1.0 / values.size)
+    return (1.0 / total, 0.0) if total > 0 else (0.0, 1.0 / values.size)
 
 
-def normalised_pair(
+def as_pair(
     saliency_map: NDArray, empirical_map: NDArray
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Both maps as densities; None if the empirical map is empty, where a score is undefined.
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both maps as contiguous float64 arrays.
 
     Raises:
-        ValueError: the maps differ in shape, or a value is negative or not finite.
+        ValueError: they are not two-dimensional or differ in shape.
     """
-    if np.shape(saliency_map) != np.shape(empirical_map):
+    first = np.ascontiguousarray(saliency_map, dtype=np.float64)
+    second = np.ascontiguousarray(empirical_map, dtype=np.float64)
+    if first.shape != second.shape or first.ndim != 2:
         raise ValueError(
-            f"the prediction has shape {np.shape(saliency_map)}, the empirical map "
-            f"{np.shape(empirical_map)}: they must agree."
+            f"the prediction has shape {first.shape}, the empirical map {second.shape}: both must "
+            "be (height, width), and the same."
         )
-    if not np.any(empirical_map):
-        return None
-    return normalised(saliency_map), normalised(empirical_map)
+    return first, second

@@ -1,18 +1,19 @@
-"""Exact separable Gaussian filtering as products of small matrices.
+"""Exact separable Gaussian filtering.
 
 Agrees with ``scipy.ndimage.gaussian_filter`` (sampled, truncated, normalised kernel) at a fraction
-of its cost: a map of few fixations is the product of two thin matrices, and a dense map is filtered
-by products with the band of a Toeplitz matrix, block by block.
+of its cost: a map of few fixations adds up outer products of one-dimensional responses, and a dense
+map is filtered by products with the band of a Toeplitz matrix, block by block.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 
+import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-_BLOCK = 128
+_BLOCK = 64
 
 
 def kernel_weights(sigma: float, truncate: float = 4.0) -> NDArray[np.float64]:
@@ -68,6 +69,18 @@ def responses(
     return total
 
 
+@numba.njit(nogil=True, cache=True)
+def _add_products(total, along_y, along_x, y, x, reach):
+    """Add the outer product of each point's responses, over the pixels they reach."""
+    height, width = total.shape
+    for k in range(len(x)):
+        first, last = max(x[k] - reach, 0), min(x[k] + reach + 1, width)
+        for row in range(max(y[k] - reach, 0), min(y[k] + reach + 1, height)):
+            weight = along_y[k, row]
+            for column in range(first, last):
+                total[row, column] += weight * along_x[k, column]
+
+
 def filtered_points(
     x: ArrayLike,
     y: ArrayLike,
@@ -80,14 +93,13 @@ def filtered_points(
 
     Equal to ``gaussian_filter(counts, sigma, mode=mode, truncate=truncate)``.
     """
+    x, y = np.asarray(x, np.int64), np.asarray(y, np.int64)
     weights = kernel_weights(sigma, truncate)
-    columns, inverse = np.unique(np.asarray(x, np.int64), return_inverse=True)
-    along_y = responses(shape[0], y, weights, mode)
-    along_x = responses(shape[1], columns, weights, mode)
-    # Points of one column share the second factor, so their first factors are added up.
-    merged = np.zeros((shape[0], len(columns)))
-    np.add.at(merged.T, inverse.ravel(), along_y.T)
-    return merged @ along_x.T
+    along_y = np.ascontiguousarray(responses(shape[0], y, weights, mode).T)
+    along_x = np.ascontiguousarray(responses(shape[1], x, weights, mode).T)
+    total = np.zeros(shape)
+    _add_products(total, along_y, along_x, y, x, len(weights) - 1)
+    return total
 
 
 @lru_cache(maxsize=64)
@@ -115,9 +127,9 @@ def filtered_map(values: NDArray, sigma: float, truncate: float = 4.0) -> NDArra
         for start in range(0, length, _BLOCK):
             stop = min(start + _BLOCK, length)
             first, last = max(start - radius, 0), min(stop + radius, length)
-            band = _band(key, stop - start)
             skip = first - (start - radius)
-            np.matmul(band[:, skip : skip + last - first], source[first:last], out=result[start:stop])
+            band = _band(key, stop - start)[:, skip : skip + last - first]
+            np.matmul(band, source[first:last], out=result[start:stop])
         return result
 
     filtered = along_rows(np.ascontiguousarray(values, dtype=np.float64))

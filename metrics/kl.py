@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.densities import normalised_pair
+from metrics.densities import as_pair, density_scale
 from metrics.spec import metric
 
 #: Matlab's machine epsilon to five digits, as both public evaluation codes use it.
 EPSILON = 2.2204e-16
+
+
+@numba.njit(nogil=True, cache=True)
+def _ratio(p, q, factor_p, offset_p, factor_q, offset_q, epsilon, out):
+    """``epsilon + q / (p + epsilon)`` of the normalised maps."""
+    for row in range(p.shape[0]):
+        for column in range(p.shape[1]):
+            density = p[row, column] * factor_p + offset_p
+            empirical = q[row, column] * factor_q + offset_q
+            out[row, column] = epsilon + empirical / (density + epsilon)
 
 
 @metric(
@@ -38,12 +49,10 @@ def kl_divergence(
     Raises:
         ValueError: the maps differ in shape, or a value is negative or not finite.
     """
-    pair = normalised_pair(saliency_map, empirical_map)
-    if pair is None:
+    p, q = as_pair(saliency_map, empirical_map)
+    if not q.any():
         return float("nan")
-    p, q = pair
-    ratio = np.add(p, epsilon)
-    np.divide(q, ratio, out=ratio)
-    ratio += epsilon
-    np.log(ratio, out=ratio)
-    return float(np.vdot(q, ratio))
+    logs = np.empty_like(p)
+    _ratio(p, q, *density_scale(p), *density_scale(q), epsilon, logs)
+    np.log(logs, out=logs)
+    return float(np.vdot(q, logs)) * density_scale(q)[0]

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.densities import normalised_pair
+from metrics.densities import as_pair, density_scale
 from metrics.spec import metric
+
+
+@numba.njit(nogil=True, cache=True)
+def _intersection(p, q, factor_p, offset_p, factor_q):
+    """Sum of the pixelwise minimum of the normalised maps."""
+    total = 0.0
+    for row in range(p.shape[0]):
+        part = 0.0
+        for column in range(p.shape[1]):
+            part += min(p[row, column] * factor_p + offset_p, q[row, column] * factor_q)
+        total += part
+    return total
 
 
 @metric(
@@ -30,7 +43,7 @@ def similarity(saliency_map: NDArray, empirical_map: NDArray) -> float:
     Raises:
         ValueError: the maps differ in shape, or a value is negative or not finite.
     """
-    pair = normalised_pair(saliency_map, empirical_map)
-    if pair is None:
+    p, q = as_pair(saliency_map, empirical_map)
+    if not q.any():
         return float("nan")
-    return float(np.minimum(*pair).sum())
+    return _intersection(p, q, *density_scale(p), density_scale(q)[0])

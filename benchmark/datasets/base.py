@@ -13,6 +13,8 @@ import numpy as np
 import pysaliency
 from PIL import Image
 
+from benchmark.errors import DataError
+
 
 @dataclass(frozen=True)
 class DatasetSpec:
@@ -116,6 +118,9 @@ class Dataset:
 
         Duplicates, also re-encoded ones, are images of one size whose 16x16 grey thumbnails differ
         by less than one grey level on average. They share folds, so that none leaks into another.
+
+        Raises:
+            DataError: an image file is damaged.
         """
         # Looking the same is not transitive: whatever is linked, through however many copies, is
         # one group, so that groups do not depend on the order of the images.
@@ -133,9 +138,16 @@ class Dataset:
 
     def _thumbnail(self, n: int) -> np.ndarray:
         if isinstance(self.stimuli, pysaliency.FileStimuli):
-            with Image.open(self.stimuli.filenames[n]) as image:
-                image.draft("L", (64, 64))
-                grey = image.convert("L")
+            file = self.stimuli.filenames[n]
+            try:
+                with Image.open(file) as image:
+                    image.draft("L", (64, 64))
+                    grey = image.convert("L")
+            # Image libraries raise anything from OSError to SyntaxError on damaged files.
+            except Exception as error:
+                raise DataError(
+                    f"{file}: cannot be read as an image ({error}); replace it with an intact copy."
+                ) from error
         else:
             grey = Image.fromarray(np.asarray(self.stimuli.stimuli[n])).convert("L")
         return np.asarray(grey.resize((16, 16), Image.Resampling.BOX), dtype=float)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from benchmark.report import notes
 from benchmark.report.latex_escape import escape
 from benchmark.report.latex_layout import Layout, Named, blocks
-from benchmark.report.results import Model, Results
+from benchmark.report.record import Model
+from benchmark.report.results import Results
 from benchmark.report.table import Column, columns
 
 # \documentclass and \begin{document} run only where no document has begun. LaTeX lets

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from benchmark.report.results import Model
+from benchmark.report.record import Model
 from benchmark.report.table import Column
 
 Named = tuple[Model, str]  # a model and its escaped title

@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 
 from benchmark.report import notes
-from benchmark.report.results import Estimate, Metric, Results
+from benchmark.report.record import Metric
+from benchmark.report.results import Estimate, Results
 from benchmark.report.table import Column, columns, interval, number
 
 
@@ -84,10 +85,9 @@ def _notes(results: Results, table: Sequence[Column], intervals: bool) -> str:
 
 
 def _meaning(metric: Metric) -> str:
-    details = [metric.unit] if metric.unit else []
-    if metric.chance is not None:
-        details.append(f"chance {metric.chance:g}")
-    return f"{metric.label}: {metric.title}" + (f" ({', '.join(details)})" if details else "")
+    unit = f" in {metric.unit}" if metric.unit else ""
+    chance = f", chance {metric.chance:g}" if metric.chance is not None else ""
+    return f"{metric.label}: {metric.title}{unit}{chance}"
 
 
 def _differences(results: Results) -> str:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from benchmark.report.results import GOLD, Metric, Results
+from benchmark.report.record import Metric
+from benchmark.report.results import GOLD, Results
 from benchmark.report.table import Column
 
 SIMULATED = "simulated observers"
+MAPS = {
+    "right": "each metric on the map that is right for it",
+    "naive": "all metrics on the plain density",
+}
 
 
 def labels(results: Results) -> list[str]:
@@ -28,14 +33,14 @@ def heading(results: Results) -> str:
 
 def title(results: Results) -> str:
     """The data set's title, with the labels that must not be overlooked."""
-    marks = labels(results)
+    marks = [label for label in labels(results) if label not in results.dataset.title]
     return results.dataset.title + (f" ({'; '.join(marks)})" if marks else "")
 
 
 def protocol(results: Results) -> str:
     """The protocol's name with the settings that change scores."""
     used = results.protocol
-    settings = [f"maps: {used.maps}"] if used.maps else []
+    settings = [MAPS.get(used.maps, f"maps: {used.maps}")] if used.maps else []
     if used.kernel_size is not None:
         settings.append(f"empirical maps blurred with {used.kernel_size:g} px")
     return f"protocol {used.name}" + (f" ({'; '.join(settings)})" if settings else "")

@@ -11,18 +11,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from benchmark.errors import BenchmarkError, UnknownNameError
+from benchmark.report import record
 from benchmark.report.files import REMEDY, read_csv, read_json
+from benchmark.report.record import (
+    KINDS,
+    PER_IMAGE,
+    DatasetInfo,
+    Metric,
+    Model,
+    ProtocolInfo,
+    Section,
+)
 
 GOLD = "gold"  # the leave-one-subject-out gold standard: 100 % explained information gain
-KINDS = ("baseline", "model", "ceiling")
 INFORMATION_GAINS = ("IG", "IG_image")
-ORDER = ("IG", "IG_image", "LL", "LL_image", "AUC", "sAUC", "NSS", "CC", "KL", "SIM")
-PER_IMAGE = "_image"  # ending of the name of a per-fixation metric that is averaged per image
 
 
 class Estimate(NamedTuple):
@@ -44,75 +51,13 @@ class Estimate(NamedTuple):
         return Estimate(self.value * factor, self.low * factor, self.high * factor)
 
 
-@dataclass(frozen=True)
-class Model:
-    """A scored model; ``kind`` is "baseline", "model" or "ceiling", and ceilings are not ranked."""
-
-    name: str
-    title: str
-    kind: str
-
-    @property
-    def ranked(self) -> bool:
-        return self.kind != "ceiling"
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A column of the summary; ``per`` says what its mean is taken over: "fixation" or "image"."""
-
-    name: str
-    title: str
-    unit: str
-    higher_is_better: bool
-    chance: float | None
-    per: str
-
-    @property
-    def label(self) -> str:
-        """The name as people read it: "IG per image" for IG_image."""
-        if self.name.endswith(PER_IMAGE):
-            return f"{self.name.removesuffix(PER_IMAGE)} per image"
-        return self.name.replace("_", "-")
-
-    @property
-    def short_unit(self) -> str:
-        """The unit, abbreviated for the heads of narrow columns; empty for pure numbers."""
-        short = {"bits per fixation": "bit/fix", "bits/fixation": "bit/fix", "nats": "nat"}
-        return {**short, "bit/fixation": "bit/fix", "bits": "bit"}.get(self.unit, self.unit)
-
-    @property
-    def arrow(self) -> str:
-        return "↑" if self.higher_is_better else "↓"
-
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """The data set of a run; ``n_images`` of its ``n_images_total`` images are scored."""
-
-    name: str
-    title: str
-    simulated: bool
-    n_images: int
-    n_images_total: int
-
-
-@dataclass(frozen=True)
-class ProtocolInfo:
-    """The named settings of a run; ``kernel_size`` in pixels, None where no map is blurred."""
-
-    name: str
-    maps: str
-    kernel_size: float | None
-
-
 @dataclass(frozen=True, eq=False)
 class Results:
     """One run on one data set under one protocol.
 
     Attributes:
-        models: in display order: baselines, models by ascending information gain, ceilings.
-            An incomplete run ranks nobody: its models keep the order in which they were given.
+        models: in display order: baselines, models, both by ascending information gain, and
+            ceilings. An incomplete run ranks nobody: it keeps the order given within each kind.
         metrics: the metrics of the summary by name, in display order.
         summary, differences, scores: the columns of the CSV files that reports use.
     """
@@ -140,8 +85,9 @@ class Results:
             raise BenchmarkError(
                 f"{folder} is not a folder. Give the folder that `python -m benchmark run` wrote."
             )
-        run = _Section(folder / "run.json", "", read_json(folder / "run.json"))
-        dataset, protocol = _dataset(run.section("dataset")), _protocol(run.section("protocol"))
+        run = Section(folder / "run.json", "", read_json(folder / "run.json"))
+        dataset = record.dataset(run.section("dataset"))
+        protocol = record.protocol(run.section("protocol"))
         frames = {
             name: _read_scores(folder / f"{name}.csv", dataset.name, protocol.name)
             for name in ("summary", "differences", "scores")
@@ -153,10 +99,10 @@ class Results:
             raise BenchmarkError(
                 f"{folder / 'summary.csv'} has several rows for one model and metric. {REMEDY}"
             )
-        metrics = _metrics(run.section("metrics"), summary["metric"].unique())
-        models = _models(run.section("models"))
+        metrics = record.metrics(run.section("metrics"), summary["metric"].unique())
+        models = record.models(run.section("models"))
         for frame in frames.values():
-            _require_known(folder, "model", frame["model"].unique(), [m.name for m in models])
+            _require_described(folder, frame["model"].unique(), models)
         complete = run.get("complete", bool)
         models = _in_display_order(models, summary if complete else summary.iloc[:0])
         return cls(folder, dataset, protocol, complete, tuple(models), metrics, **frames)
@@ -232,83 +178,6 @@ class Results:
         return rows.pivot(index="image", columns="model", values="value")
 
 
-class _Section:
-    """A JSON object whose missing or mistyped keys raise errors that name the file and the key."""
-
-    def __init__(self, path: Path, name: str, content: dict[str, Any]):
-        self.path, self.name, self.content = path, name, content
-
-    def get(self, key: str, kind: type | tuple[type, ...]) -> Any:
-        full = f"{self.name}.{key}" if self.name else key
-        if key not in self.content:
-            raise BenchmarkError(f"{self.path} lacks the key {full!r}. {REMEDY}")
-        value = self.content[key]
-        # True is an int to Python, but not the number of anything
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise BenchmarkError(f"{self.path}: {full!r} cannot be {value!r}. {REMEDY}")
-        return value
-
-    def section(self, key: str) -> _Section:
-        name = f"{self.name}.{key}" if self.name else key
-        return _Section(self.path, name, self.get(key, dict))
-
-
-def _dataset(section: _Section) -> DatasetInfo:
-    return DatasetInfo(
-        name=section.get("name", str),
-        title=section.get("title", str),
-        simulated=section.get("simulated", bool),
-        n_images=section.get("n_images", int),
-        n_images_total=section.get("n_images_total", int),
-    )
-
-
-def _protocol(section: _Section) -> ProtocolInfo:
-    return ProtocolInfo(
-        name=section.get("name", str),
-        maps=section.get("maps", (str, type(None))) or "",
-        kernel_size=section.get("kernel_size", (int, float, type(None))),
-    )
-
-
-def _models(section: _Section) -> list[Model]:
-    models = []
-    for name in section.content:
-        one = section.section(name)
-        kind = one.get("kind", str)
-        if kind not in KINDS:
-            raise BenchmarkError(
-                f"{one.path}: '{one.name}.kind' is {kind!r}, expected one of {', '.join(KINDS)}."
-            )
-        models.append(Model(name, one.get("title", str) or name, kind))
-    titles = [model.title for model in models]
-    # two models of one title could not be told apart
-    return [
-        Model(m.name, f"{m.title} ({m.name})", m.kind) if titles.count(m.title) > 1 else m
-        for m in models
-    ]
-
-
-def _metrics(section: _Section, names: Iterable[str]) -> dict[str, Metric]:
-    """The metrics of the summary; a second average is described by its metric."""
-    names = sorted(names, key=lambda n: (ORDER.index(n) if n in ORDER else len(ORDER), n))
-    return {name: _metric(section, name) for name in names}
-
-
-def _metric(section: _Section, name: str) -> Metric:
-    averaged = name.endswith(PER_IMAGE) and name not in section.content
-    one = section.section(name.removesuffix(PER_IMAGE) if averaged else name)
-    chance = one.get("chance", (int, float, type(None)))
-    return Metric(
-        name=name,
-        title=one.get("title", str),
-        unit=one.get("unit", str),
-        higher_is_better=one.get("higher_is_better", bool),
-        chance=None if chance is None else float(chance),
-        per="image" if averaged else one.get("per", str),
-    )
-
-
 _EXPLAINED = ["explained", "explained_low", "explained_high"]
 _COLUMNS: dict[str, tuple[list[str], list[str]]] = {
     "summary.csv": (
@@ -335,24 +204,22 @@ def _read_scores(path: Path, dataset: str, protocol: str) -> pd.DataFrame:
     return frame
 
 
-def _require_known(folder: Path, what: str, names: Iterable[str], known: Sequence[str]) -> None:
-    unknown = sorted(set(names) - set(known))
+def _require_described(folder: Path, names: Iterable[str], models: Sequence[Model]) -> None:
+    unknown = sorted(set(names) - {model.name for model in models})
     if unknown:
         raise BenchmarkError(
-            f"{folder / 'run.json'} does not describe the {what}(s) {', '.join(unknown)}. {REMEDY}"
+            f"{folder / 'run.json'} does not describe the model(s) {', '.join(unknown)}. {REMEDY}"
         )
 
 
 def _in_display_order(models: Sequence[Model], summary: pd.DataFrame) -> list[Model]:
-    """Baselines as given, models by ascending information gain (undefined first), ceilings."""
+    """Baselines, then models, by ascending information gain (undefined first), then ceilings."""
     metric = next((name for name in INFORMATION_GAINS if (summary["metric"] == name).any()), None)
     rows = summary[summary["metric"] == metric]
     gains = dict(zip(rows["model"], rows["mean"]))
 
     def position(model: Model) -> tuple[int, float]:
-        gain = gains.get(model.name, math.nan)
-        return KINDS.index(model.kind), (
-            gain if model.kind == "model" and not math.isnan(gain) else -math.inf
-        )
+        gain = gains.get(model.name, math.nan) if model.ranked else 0.0
+        return KINDS.index(model.kind), -math.inf if math.isnan(gain) else gain
 
     return sorted(models, key=position)  # sorted() is stable: equals keep the given order

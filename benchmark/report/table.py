@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmark.report.results import Estimate, Metric, Results
+from benchmark.report.record import Metric
+from benchmark.report.results import Estimate, Results
 
 DECIMALS = {"NSS": 2}  # all other metrics: 3
 MINUS = "−"

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from benchmark.report.plots import rows
 from benchmark.report.plots.limits import robust_limits
 from benchmark.report.plots.style import BLACK, LOOKS
-from benchmark.report.results import Estimate, Model
+from benchmark.report.record import Model
+from benchmark.report.results import Estimate
 from benchmark.report.table import number
 
 

@@ -20,7 +20,8 @@ from benchmark.report.plots.style import (
     new_figure,
     style,
 )
-from benchmark.report.results import GOLD, Metric, Results
+from benchmark.report.record import Metric
+from benchmark.report.results import GOLD, Results
 
 _PANELS = 8  # in one row: more leave no room for the numbers below them
 

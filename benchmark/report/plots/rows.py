@@ -9,7 +9,8 @@ from matplotlib.markers import CARETLEFT, CARETRIGHT
 from matplotlib.patheffects import Normal, Stroke
 
 from benchmark.report.plots.style import LIGHT_GREY, LOOKS, short_names
-from benchmark.report.results import Estimate, Model
+from benchmark.report.record import Model
+from benchmark.report.results import Estimate
 
 ROW = 0.145  # inches; 7 pt type needs no less
 NAME_LENGTH = 25  # characters

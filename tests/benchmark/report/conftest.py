@@ -65,8 +65,8 @@ def _kinds(n_models: int, names: tuple[str, ...], truth: bool) -> dict[str, str]
         # deliberately not the display order
         **dict.fromkeys(ceilings, "ceiling"),
         **models,
-        "uniform": "baseline",
         "centerbias": "baseline",
+        "uniform": "baseline",
     }
 
 
@@ -164,7 +164,7 @@ def _run(kinds: dict[str, str], simulated: bool, complete: bool, n_images: int) 
             "n_images": n_images,
             "n_images_total": n_images if complete else 2 * n_images,
         },
-        "protocol": {"name": "tuebingen", "maps": "right map per metric", "kernel_size": 24.0},
+        "protocol": {"name": "tuebingen", "maps": "right", "kernel_size": 24.0},
         "complete": complete,
         "models": {n: {"title": titles.get(n, n), "kind": kind} for n, kind in kinds.items()},
         "metrics": {

@@ -185,3 +185,9 @@ def test_a_narrow_table_fits_one_column(make, tmp_path):
     log = compile_latex(tmp_path, "paper", PAPER % "twocolumn")
     assert "Overfull" not in log
     assert "Float too large" not in log
+
+
+def test_a_title_that_says_it_already_is_not_labelled_twice(make):
+    folder = make(simulated=True)
+    folder.run["dataset"]["title"] = "Photographs, simulated observers"
+    assert latex_table(Results.read(folder.write())).count("simulated observers") == 1

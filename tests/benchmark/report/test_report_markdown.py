@@ -69,11 +69,12 @@ def test_notes_say_protocol_averages_and_what_a_dash_means(make):
     text = markdown_table(Results.read(make(simulated=True).write()))
     for part in (
         "simulated observers",
-        "protocol tuebingen (maps: right map per metric; empirical maps blurred with 24 px)",
+        "protocol tuebingen (each metric on the map that is right for it; empirical maps blurred "
+        "with 24 px)",
         "Means of IG and LL over fixations",
         "A dash marks an undefined score",
         "The gold standard has no CC, KL and SIM",
-        "IG: Information gain (bits per fixation, chance 0)",
+        "IG: Information gain in bits per fixation, chance 0",
     ):
         assert part in text
 

@@ -23,6 +23,9 @@ def test_models_come_baselines_then_by_information_gain_then_ceilings(make):
     ascending = sorted((n for n, kind in folder.kinds.items() if kind == "model"), key=gains.get)
     results = Results.read(folder.write())
     ceilings = ["gold", "gold-insample", "simulated-truth"]
+    # the folder lists ceilings first, and the centre bias before the uniform model
+    assert next(iter(folder.run["models"])) == "gold"
+    assert list(folder.run["models"])[-2:] == ["centerbias", "uniform"]
     assert names(results) == ["uniform", "centerbias", *ascending, *ceilings]
     assert ascending != sorted(ascending)  # the order is not that of the names by accident
 
@@ -37,7 +40,7 @@ def test_undefined_information_gain_sorts_before_the_models_it_is_defined_for(ma
 def test_an_incomplete_run_keeps_the_given_order_within_kinds(make):
     results = Results.read(make(n_models=4, complete=False).write())
     given = [f"model-{i}" for i in range(4)]
-    assert names(results) == ["uniform", "centerbias", *given, "gold", "gold-insample"]
+    assert names(results) == ["centerbias", "uniform", *given, "gold", "gold-insample"]
 
 
 def test_values_are_those_of_the_file_to_the_last_bit(make):

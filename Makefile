@@ -1,0 +1,24 @@
+PYTHON ?= python
+
+.PHONY: check lint types test run bench validation
+
+check: lint types test run  ## everything that CI runs
+
+lint:
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+types:
+	$(PYTHON) -m mypy
+
+test:
+	$(PYTHON) -m pytest
+
+run:
+	$(PYTHON) -m benchmark run --out "$$(mktemp -d)"
+
+bench:
+	$(PYTHON) -m benchmark.speed
+
+validation:
+	$(PYTHON) -m benchmark.validation
