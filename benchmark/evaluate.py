@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import importlib.util
 import inspect
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +24,7 @@ from benchmark.shuffled import MeanPrediction
 from metrics.auc import rescale_fixations
 from metrics.protocols import MAP_SETS, Maps, Target, Variant
 
-#: Metrics that compare with the map of all subjects, which a held-out prediction has no density for.
+#: Metrics that compare with the map of all subjects, for which a held-out prediction has no map.
 ALL_SUBJECTS = ("KL", "CC", "SIM")
 #: How far the log of a density's sum may be from 0.
 TOLERANCE = 1e-3
@@ -102,7 +106,7 @@ class Evaluation:
         order = np.argsort(self.dataset.fixations.n, kind="stable")
         bounds = np.arange(len(self.dataset) + 1)
         starts = np.searchsorted(self.dataset.fixations.n[order], bounds)
-        return [order[a:b] for a, b in zip(starts[:-1], starts[1:])]
+        return [order[a:b] for a, b in pairwise(starts)]
 
     def target(self, image: int) -> tuple[Target, NDArray[np.int64]]:
         """What was measured on an image, and the subject of each of its fixations."""
@@ -217,6 +221,41 @@ class Evaluation:
         return checked(prediction, (height, width))[1]
 
 
+def _source(kind: type) -> list[str]:
+    """Source of a class's module and, for our models, of what it imports from their package."""
+    if not kind.__module__.startswith("models."):
+        return [inspect.getsource(inspect.getmodule(kind) or kind)]
+    return [source for _, source in sorted(_sources_with_imports(kind.__module__).items())]
+
+
+@lru_cache
+def _sources_with_imports(module: str) -> dict[str, str]:
+    """Source by name of a module and of all it imports, directly or not, from its package."""
+    package = module.partition(".")[0]
+    found: dict[str, str] = {}
+    pending = [module]
+    while pending:
+        name = pending.pop()
+        if name in found or not name.startswith(f"{package}."):
+            continue
+        try:
+            spec = importlib.util.find_spec(name)
+        except ModuleNotFoundError:  # the name of an object in a module, not of a module
+            continue
+        if spec is None or spec.origin is None:
+            continue
+        found[name] = Path(spec.origin).read_text(encoding="utf-8")
+        parent = name if spec.submodule_search_locations else name.rpartition(".")[0]
+        for node in ast.walk(ast.parse(found[name])):
+            if isinstance(node, ast.Import):
+                pending += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                origin = "." * node.level + (node.module or "")
+                origin = importlib.util.resolve_name(origin, parent)
+                pending += [origin, *(f"{origin}.{alias.name}" for alias in node.names)]
+    return found
+
+
 def model_hash(model: Any, dataset: Dataset) -> str:
     """SHA-256 of what a model's predictions depend on: its code, parameters and training data."""
     kind = type(model)
@@ -225,7 +264,7 @@ def model_hash(model: Any, dataset: Dataset) -> str:
         "class": f"{kind.__module__}.{kind.__qualname__}",
         "version": getattr(spec, "version", 0),
         "parameters": getattr(model, "parameters", {}),
-        "source": inspect.getsource(inspect.getmodule(kind) or kind),
+        "source": _source(kind),
         "data": dataset.content_hash if getattr(spec, "trained_on", ()) else "",
         "weights": getattr(model, "content_hash", ""),
     }

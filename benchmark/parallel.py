@@ -1,4 +1,4 @@
-"""Maps work over shards of images, in this process or in several; results come as they are ready."""
+"""Maps work over shards of images, in this process or in several; results come when ready."""
 
 from __future__ import annotations
 

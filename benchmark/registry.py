@@ -71,7 +71,8 @@ def discover(package: str, decorator: str) -> dict[str, Entry]:
         BenchmarkError: two entries share a name, or a decorator's arguments are not literals.
     """
     spec = importlib.util.find_spec(package)
-    assert spec is not None and spec.submodule_search_locations is not None
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
     root = Path(next(iter(spec.submodule_search_locations)))
     entries: dict[str, Entry] = {}
     for path in sorted(root.rglob("*.py")):

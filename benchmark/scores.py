@@ -115,13 +115,23 @@ def columns(scores: pd.DataFrame) -> dict[tuple[str, str], Column]:
     return result
 
 
+def _on_common_images(first: Column, second: Column) -> tuple[Column, Column]:
+    """Both columns over the images where both are defined."""
+    common = first.defined & second.defined
+    return (
+        Column(first.values, np.where(common, first.weights, 0.0)),
+        Column(second.values, np.where(common, second.weights, 0.0)),
+    )
+
+
 def summarise(
     scores: pd.DataFrame, units: Mapping[str, str], draws: int = 10_000, seed: int = 0
 ) -> pd.DataFrame:
     """A row per model and metric: mean, 95 % interval, counts, explained information gain.
 
-    Explained information gain is IG(model) / IG(gold standard), neither clipped nor rounded, its
-    interval from the ratio in each draw; only IG rows have it, and only if ``gold`` was scored.
+    Explained information gain is IG(model) / IG(gold standard), both over the images where both are
+    defined, neither clipped nor rounded, its interval from the ratio in each draw; only IG rows
+    have it, and only if ``gold`` was scored.
 
     Args:
         scores: as for :func:`columns`. units: unit of each metric.
@@ -132,8 +142,15 @@ def summarise(
         key: int(rows.loc[rows["value"].notna(), "n_fixations"].sum())
         for key, rows in scores.groupby(["model", "metric"])
     }
-    resampled = Bootstrap(n_images, draws, seed).means(list(table.values()))
-    draw_of = dict(zip(table, resampled.T))
+    with_gold = {
+        (model, metric): _on_common_images(column, table[GOLD, metric])
+        for (model, metric), column in table.items()
+        if metric.removesuffix(IMAGE_SUFFIX) == "IG" and (GOLD, metric) in table
+    }
+    paired = [column for pair in with_gold.values() for column in pair]
+    resampled = Bootstrap(n_images, draws, seed).means([*table.values(), *paired]).T
+    draw_of = dict(zip(table, resampled))
+    paired_draws = dict(zip(with_gold, resampled[len(table) :].reshape(len(with_gold), 2, draws)))
     rows = []
     for (model, metric), column in table.items():
         base = metric.removesuffix(IMAGE_SUFFIX)
@@ -152,12 +169,13 @@ def summarise(
             "explained_low": np.nan,
             "explained_high": np.nan,
         }
-        gold = table.get((GOLD, metric))
-        if base == "IG" and gold is not None:
+        if (model, metric) in with_gold:
+            own, gold = with_gold[model, metric]
             with np.errstate(invalid="ignore", divide="ignore"):
-                ratio = draw_of[model, metric] / draw_of[GOLD, metric]
-                row["explained"] = column.mean / gold.mean if gold.mean else np.nan
-            row["explained_low"], row["explained_high"] = interval(ratio, defined)
+                ratio = np.divide(*paired_draws[model, metric])
+            row["explained"] = own.mean / gold.mean if gold.mean else np.nan
+            ends = interval(ratio, int(own.defined.sum()))
+            row["explained_low"], row["explained_high"] = ends
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -189,10 +207,8 @@ def differences(
             continue
         best = max(means, key=lambda m: means[m])
         for model in means:
-            first, second = table[model, metric], table[best, metric]
-            defined = first.defined & second.defined
             pairs.append((metric, model, best))
-            both += [Column(c.values, np.where(defined, c.weights, 0.0)) for c in (first, second)]
+            both += _on_common_images(table[model, metric], table[best, metric])
     if not pairs:
         return pd.DataFrame(
             columns=["metric", "model", "best", "difference", "ci_low", "ci_high", "n_images"]
@@ -202,7 +218,9 @@ def differences(
     for index, (metric, model, best) in enumerate(pairs):
         first, second = both[2 * index], both[2 * index + 1]
         n_images = int(first.defined.sum())
-        low, high = interval(resampled[:, 2 * index] - resampled[:, 2 * index + 1], n_images)
+        with np.errstate(invalid="ignore"):  # -inf - -inf is undefined, and NaN says so
+            difference = resampled[:, 2 * index] - resampled[:, 2 * index + 1]
+        low, high = interval(difference, n_images)
         rows.append(
             {
                 "metric": metric,

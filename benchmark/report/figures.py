@@ -21,7 +21,7 @@ FIGURES = {
 
 
 def write_figures(results: Results, outdir: str | Path) -> list[Path]:
-    """Write ``outdir``/figures/NAME.pdf and NAME.png; return the files written.
+    """Write ``outdir``/NAME.pdf and NAME.png for every figure; return the files written.
 
     A figure whose scores are missing (no gold standard, say) is not drawn, and one that is left
     from earlier scores is removed.
@@ -33,7 +33,7 @@ def write_figures(results: Results, outdir: str | Path) -> list[Path]:
     for name, draw in FIGURES.items():
         figure = draw(results)
         for extension in ("pdf", "png"):
-            path = Path(outdir) / "figures" / f"{name}.{extension}"
+            path = Path(outdir) / f"{name}.{extension}"
             if figure is None:
                 discard(path)
             else:

@@ -29,5 +29,5 @@ def write_report(folder: str | Path, intervals: bool = False) -> list[Path]:
     return [
         write_whole(folder / "summary.tex", table),
         write_whole(folder / "summary.md", markdown_table(results)),
-        *write_figures(results, folder),
+        *write_figures(results, folder / "figures"),
     ]

@@ -33,10 +33,15 @@ _VECTOR_POINTS = 5000  # more make slow and large files, and are stored as pixel
 def scatter_figure(results: Results) -> Figure | None:
     """One small panel for each model, all on the same axes; None where there is nothing to pair.
 
+    Where no model of kind "model" was scored, baselines and ceilings are shown instead.
+
     Points above the diagonal are images that the model predicts better than the gold standard.
     """
     gains = results.per_image("IG")
-    models = [m for m in results.models if m.kind == "model" and m.name in gains.columns]
+    scored = [m for m in results.models if m.name in gains.columns and m.name != GOLD]
+    models = [m for m in scored if m.kind == "model"]
+    if not models:  # baselines and bounds then, but for the centre bias, which gains 0 over itself
+        models = [m for m in scored if gains[m.name].any()]
     if GOLD not in gains.columns or not models:
         return None
     gains = gains[[GOLD, *(model.name for model in models)]]

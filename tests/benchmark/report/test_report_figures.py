@@ -164,7 +164,7 @@ def test_short_names_stay_distinct():
 def test_without_a_gold_standard_there_is_nothing_to_compare_with(make):
     folder = make(n_models=2)
     path = folder.write()
-    first = write_figures(Results.read(path), path)
+    first = write_figures(Results.read(path), path / "figures")
     assert {file.name for file in first} == {
         f"{name}.{extension}" for name in FIGURES for extension in ("pdf", "png")
     }
@@ -175,7 +175,7 @@ def test_without_a_gold_standard_there_is_nothing_to_compare_with(make):
     for name in ("gold", "gold-insample"):
         del folder.run["models"][name]
     folder.write()
-    second = write_figures(Results.read(path), path)
+    second = write_figures(Results.read(path), path / "figures")
     assert {file.stem for file in second} == {"information", "overview"}
     # the figures of the earlier scores would lie beside the new ones
     assert {file.stem for file in (path / "figures").iterdir()} == {"information", "overview"}
@@ -197,6 +197,6 @@ def test_equal_scores_give_equal_bytes_in_every_process(make, tmp_path):
         environment["MATPLOTLIBRC"] = str(tmp_path / "matplotlibrc")
         environment["SOURCE_DATE_EPOCH"] = seed
         subprocess.run([sys.executable, "-c", code, path, out], check=True, env=environment)
-        contents.append({f.name: f.read_bytes() for f in (out / "figures").iterdir()})
+        contents.append({f.name: f.read_bytes() for f in out.iterdir()})
     assert len(contents[0]) == 2 * len(FIGURES)
     assert contents[0] == contents[1]
