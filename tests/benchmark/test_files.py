@@ -1,0 +1,63 @@
+"""Equal content gives equal bytes; files are written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark.errors import BenchmarkError
+from benchmark.files import write_csv, write_json
+from benchmark.report.files import read_csv
+
+
+def test_csv_has_ten_digits_and_empty_fields_for_nan(tmp_path):
+    path = tmp_path / "new" / "table.csv"
+    frame = pd.DataFrame(
+        {"name": ["a,b", 'ö"'], "value": [1 / 3, np.nan], "n": [3, 4], "left out": [0, 0]}
+    )
+    write_csv(frame, path, ["n", "name", "value"])
+    expected = 'n,name,value\n3,"a,b",0.3333333333\n4,"ö""",\n'
+    assert path.read_bytes() == expected.encode()
+
+
+def test_infinite_scores_can_be_read_again(tmp_path):
+    path = tmp_path / "table.csv"
+    values = [np.inf, -np.inf, np.nan, 1e-300, -0.5]
+    write_csv(pd.DataFrame({"value": values}), path, ["value"])
+    np.testing.assert_array_equal(read_csv(path, [], ["value"])["value"], values)
+
+
+def test_json_keeps_the_order_of_keys_and_letters(tmp_path):
+    path = tmp_path / "record.json"
+    write_json({"b": "Kümmerer", "a": np.float64(0.5), "c": [np.int64(2)]}, path)
+    text = path.read_text(encoding="utf-8")
+    assert text == '{\n  "b": "Kümmerer",\n  "a": 0.5,\n  "c": [\n    2.0\n  ]\n}\n'
+    assert json.loads(text) == {"b": "Kümmerer", "a": 0.5, "c": [2]}
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    path = tmp_path / "record.json"
+    write_json({"a": 1}, path)
+    before = path.read_bytes()
+
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(BenchmarkError, match=r"record\.json cannot be written: No space left"):
+        write_json({"a": 2}, path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_no_json_leaves_the_old_file(tmp_path):
+    path = tmp_path / "record.json"
+    write_json({"a": 1}, path)
+    before = path.read_bytes()
+    with pytest.raises(TypeError):
+        write_json({"a": object()}, path)
+    assert path.read_bytes() == before

@@ -1,0 +1,65 @@
+"""Shards cover the work in order, and any number of processes gives the same results."""
+
+from __future__ import annotations
+
+import math
+import operator
+from functools import partial
+
+import pytest
+from threadpoolctl import threadpool_info
+
+from benchmark.parallel import SHARD, ordered_map, shards
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3, 16, -1])
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 100, 1003])
+def test_shards_are_consecutive_pieces_of_everything(count, jobs):
+    pieces = shards(range(count), jobs)
+    assert [item for piece in pieces for item in piece] == list(range(count))
+    assert all(0 < len(piece) <= SHARD for piece in pieces)
+    if jobs > 1:
+        assert len(pieces) >= min(count, 4 * jobs)  # nobody idles
+
+
+def test_one_process_stores_every_image_at_once():
+    assert shards("abc", 1) == [["a"], ["b"], ["c"]]
+
+
+def test_negative_jobs_count_cores(monkeypatch):
+    monkeypatch.setattr("benchmark.parallel.effective_n_jobs", lambda jobs: {-1: 2, 2: 2}[jobs])
+    assert shards(range(1000), -1) == shards(range(1000), 2)
+
+
+def test_processes_give_the_same_results_in_the_same_order():
+    function, items = partial(operator.mul, 3), list(range(20))
+    expected = [3 * item for item in items]
+    assert list(ordered_map(function, items, 1)) == expected
+    assert list(ordered_map(function, items, 2)) == expected
+
+
+def test_errors_reach_the_caller():
+    for jobs in (1, 2):
+        results = ordered_map(math.sqrt, [4.0, -1.0], jobs)
+        with pytest.raises(ValueError, match="math domain|nonnegative"):
+            list(results)
+
+
+def test_results_come_as_they_are_ready():
+    computed = []
+    results = ordered_map(computed.append, [1, 2, 3], 1)
+    assert computed == []
+    next(results)
+    assert computed == [1]
+
+
+def test_linear_algebra_runs_in_one_thread():
+    def threads(_):
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    import numpy as np
+
+    assert np.ones(1) @ np.ones(1) == 1  # loads the library
+    (found,) = ordered_map(threads, [None], 1)
+    assert found
+    assert set(found) == {1}

@@ -1,0 +1,117 @@
+"""What is stored comes back, whole transactions or nothing, and errors name file and remedy."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import numpy as np
+import pytest
+
+from benchmark.errors import BenchmarkError
+from benchmark.evaluate import Score
+from benchmark.store import Store
+
+KEYS = {"a": "key of a", "b": "key of b"}
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "new" / "folder" / "scores.sqlite")
+    yield store
+    store.close()
+
+
+def test_scores_come_back_exactly(store):
+    values = [0.1 + 0.2, -np.inf, np.inf, np.nan, 5e-324, -1.5]
+    store.add(KEYS, [Score("a", n, "IG", value, n + 1) for n, value in enumerate(values)])
+    found = store.read(KEYS["a"])
+    assert list(found) == [(n, "IG") for n in range(6)]
+    np.testing.assert_array_equal([value for value, _ in found.values()], values)
+    assert [count for _, count in found.values()] == [1, 2, 3, 4, 5, 6]
+
+
+def test_keys_keep_models_and_settings_apart(store):
+    store.add(KEYS, [Score("a", 0, "IG", 1.0, 3), Score("b", 0, "IG", 2.0, 3)])
+    assert store.read(KEYS["a"]) == {(0, "IG"): (1.0, 3)}
+    assert store.read(KEYS["b"]) == {(0, "IG"): (2.0, 3)}
+    assert store.read("key of a with another seed") == {}
+
+
+def test_a_second_score_replaces_the_first(store):
+    for value in (1.0, 2.0):
+        store.add(KEYS, [Score("a", 0, "IG", value, 3)])
+    assert store.read(KEYS["a"]) == {(0, "IG"): (2.0, 3)}
+
+
+def test_an_image_is_stored_whole_or_not_at_all(store):
+    scores = [Score("a", 0, "IG", 1.0, 3), Score("a", 0, object(), 1.0, 3)]  # type: ignore[arg-type]
+    with pytest.raises(BenchmarkError):
+        store.add(KEYS, scores)
+    assert store.read(KEYS["a"]) == {}
+
+
+def test_what_was_added_survives_a_store_that_was_never_closed(store):
+    store.add(KEYS, [Score("a", 0, "IG", 1.0, 3)])
+    other = Store(store.path)
+    assert other.read(KEYS["a"]) == {(0, "IG"): (1.0, 3)}
+    other.close()
+
+
+def test_sums_come_back_by_block(store):
+    totals = {1: np.arange(4.0).reshape(2, 2), 0: np.full((2, 2), 1 / 3)}
+    for block, total in totals.items():
+        store.add_sum("key", block, total)
+    found = store.sums("key")
+    assert list(found) == [0, 1]
+    for block, total in totals.items():
+        np.testing.assert_array_equal(found[block], total.ravel())
+    assert store.sums("other key") == {}
+
+
+def damage_all(content):
+    return b"this is text, not a database" * 50
+
+
+def damage_half(content):
+    return content[: len(content) // 2]
+
+
+@pytest.mark.parametrize("damage", [damage_all, damage_half])
+def test_a_damaged_file_is_named_and_left_as_it_is(tmp_path, damage):
+    path = tmp_path / "scores.sqlite"
+    store = Store(path)
+    for image in range(300):
+        store.add(KEYS, [Score("a", image, "IG", 1.0, 3)])
+    store.close()
+    damaged = damage(path.read_bytes())
+    path.write_bytes(damaged)
+    with pytest.raises(BenchmarkError) as caught:
+        Store(path).read(KEYS["a"])
+    assert str(path) in str(caught.value)
+    assert "damaged: delete it and start again" in str(caught.value)
+    assert path.read_bytes() == damaged
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(BenchmarkError, match=r"file/out/scores\.sqlite: .*--out"):
+        Store(tmp_path / "file" / "out" / "scores.sqlite")
+
+
+def test_a_full_disk_is_named_and_what_was_stored_is_kept(tmp_path):
+    path = tmp_path / "scores.sqlite"
+    store = Store(path)
+    store.add(KEYS, [Score("a", 0, "IG", 1.0, 3)])
+    # SQLite's own limit gives the error of a full disk
+    pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+    store._connection.execute(f"PRAGMA max_page_count={pages}")
+    many = [Score("a", image, "IG", 1.0, 3) for image in range(1, 1000)]
+    with pytest.raises(BenchmarkError, match="full.*What was scored before is kept") as caught:
+        store.add(KEYS, many)
+    assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
+    store.close()
+    again = Store(path)
+    assert again.read(KEYS["a"]) == {(0, "IG"): (1.0, 3)}
+    again.add(KEYS, many)
+    assert len(again.read(KEYS["a"])) == 1000
+    again.close()
