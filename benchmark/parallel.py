@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -25,7 +28,26 @@ def shards(items: Sequence[Item], jobs: int) -> list[list[Item]]:
     return [list(items[start : start + size]) for start in range(0, len(items), size)]
 
 
-def _single_threaded(function: Callable[[Item], Result], item: Item) -> Result:
+_following = False
+
+
+def _follow(parent: int) -> None:
+    """End this worker when the run that started it is gone, even if that was killed outright."""
+    global _following
+    if _following or os.getpid() == parent:
+        return
+    _following = True
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(2.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _single_threaded(function: Callable[[Item], Result], item: Item, parent: int) -> Result:
+    _follow(parent)
     # One BLAS thread each: sums in a fixed order, so any number of jobs gives the same bytes.
     with threadpool_limits(1, user_api="blas"):
         return function(item)
@@ -41,8 +63,8 @@ def ordered_map(
     """
     if jobs == 1:
         for item in items:
-            yield _single_threaded(function, item)
+            yield _single_threaded(function, item, os.getpid())
         return
     yield from Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="2*n_jobs")(
-        delayed(_single_threaded)(function, item) for item in items
+        delayed(_single_threaded)(function, item, os.getpid()) for item in items
     )

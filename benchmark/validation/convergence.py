@@ -7,7 +7,7 @@ larger number includes a smaller one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,9 @@ from models.gold_standard import GoldStandard, InSampleGoldStandard
 from models.kde import Points, other_counts, pair_sums
 from models.mixture_fit import MixtureFit
 
+#: Wraps an iterable to show progress.
+Progress = Callable[[Iterable], Iterable]
+
 #: Repeats of one seed are numbered below this, so that no two seeds share observers.
 SEEDS_APART = 1000
 
@@ -40,8 +43,8 @@ class Convergence:
         repeats: independent repeats. scenes: images of each.
         shape: height and width of the images, pixels.
         fixations_per_trial: mean number of fixations of an observer on an image.
-        centerbias_observers: the centre bias's bandwidth and uniform weight are fitted to this many
-            observers, once a repeat; its density is made from those being scored.
+        centerbias_observers: the centre bias's bandwidth and uniform weight are fitted once, to
+            this many observers of other scenes; its density is made from those being scored.
     """
 
     observers: tuple[int, ...] = (2, 4, 8, 16, 32, 64, 128)
@@ -50,6 +53,9 @@ class Convergence:
     shape: tuple[int, int] = (240, 320)
     fixations_per_trial: float = 7.0
     centerbias_observers: int = 16
+
+
+QUICK = Convergence(observers=(2, 4, 8, 16), repeats=4, scenes=10, shape=(120, 160))
 
 
 @dataclass(frozen=True)
@@ -79,9 +85,7 @@ def held_out_log_likelihoods(
     return np.log(kernel * kernels + centre * prior + uniform / areas)
 
 
-def measure(
-    plan: Convergence, seed: int = 0, progress: Callable[[Iterator], Iterator] = iter
-) -> pd.DataFrame:
+def measure(plan: Convergence, seed: int = 0, progress: Progress = iter) -> pd.DataFrame:
     """A row for each repeat and number of observers; information gains in bits per fixation.
 
     All are over one baseline, the repeat's centre bias without the scored image, and averaged over
@@ -98,19 +102,20 @@ def measure(
     Args:
         progress: wraps the iterator over repeats and numbers of observers, to show progress.
     """
-    steps = ((repeat, n) for repeat in range(plan.repeats + 1) for n in plan.observers)
+    # repeat 0 is only fitted to: it precedes the first that counts
+    steps = [(repeat, n) for repeat in range(plan.repeats + 1) for n in plan.observers]
+    dataset = _simulated(plan, 0, seed)
+    parameters = CenterBias.fit(_first(dataset, plan.centerbias_observers)).parameters
     rows: list[dict[str, float]] = []
-    current = -1
+    current = 0
     before: dict[int, _Fitted] = {}  # by number of observers, from the preceding repeat
     for repeat, n_observers in progress(steps):
         if repeat != current:
-            current = repeat
-            dataset = _simulated(plan, repeat, seed)
-            parameters = CenterBias.fit(_first(dataset, plan.centerbias_observers)).parameters
+            current, dataset = repeat, _simulated(plan, repeat, seed)
         data = _first(dataset, n_observers)
         centerbias = CenterBias(data, **parameters)
         gold = GoldStandard.fit(data, centerbias)
-        if repeat > 0:  # the first is only fitted to: it precedes none
+        if repeat > 0:
             gains = _gains(data, dataset.extras["truth"], gold, before[n_observers])
             rows.append({"repeat": repeat, "observers": n_observers, **gains})
         before[n_observers] = _Fitted(centerbias, gold.mixture)
@@ -151,7 +156,9 @@ def _gains(
         prior[first:last] = np.exp(elsewhere.centerbias.log_density_at(shape, x, y))
     exact = true_information_gain(
         truth,
-        lambda n: gold.centerbias.log_density_without(tuple(data.sizes[n]), n),
+        lambda n: gold.centerbias.log_density_without(
+            (int(points.heights[n]), int(points.widths[n])), n
+        ),
     )
     nats = {
         "truth_sample": p.mean(),

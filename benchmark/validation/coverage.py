@@ -13,7 +13,7 @@ is what a reader might take the intervals to claim.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,9 +23,8 @@ from scipy.ndimage import gaussian_filter
 
 from benchmark.datasets.simulated import SimulatedTruth, random_scene, simulate
 from benchmark.scores import Bootstrap, Column, interval
-from benchmark.validation.convergence import SEEDS_APART, held_out_log_likelihoods
+from benchmark.validation.convergence import SEEDS_APART, Progress, held_out_log_likelihoods
 from models.base import TrainingData
-from models.centerbias import CenterBias
 from models.gold_standard import GoldStandard
 from models.kde import Points
 from models.mixture_fit import MixtureFit
@@ -59,12 +58,15 @@ class Coverage:
     n_images: tuple[int, ...] = (10, 20, 50, 200)
     repeats: int = 2000
     fresh_repeats: int = 1000
-    draws: int = 4000
+    draws: int = 2000
     panel: int = 15
     panels: int = 8
     pool: int = 1000
     shape: tuple[int, int] = (240, 320)
     fixations_per_trial: float = 7.0
+
+
+QUICK = Coverage(repeats=400, fresh_repeats=200, draws=1000, panels=4, pool=150, shape=(120, 160))
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Scores:
-    """Information gain of each image and model, (images, models), bits; and fixations of each image."""
+    """Information gain in bits, (images, models), and number of fixations, (images,)."""
 
     gains: NDArray[np.float64]
     counts: NDArray[np.float64]
@@ -130,7 +132,9 @@ class Scores:
     def columns(self) -> list[Column]:
         """As the suite has them: each model's gain per fixation, then each one's per image."""
         once = np.ones(len(self.counts))
-        return [Column(g, self.counts) for g in self.gains.T] + [Column(g, once) for g in self.gains.T]
+        return [Column(g, self.counts) for g in self.gains.T] + [
+            Column(g, once) for g in self.gains.T
+        ]
 
 
 def _quantities(means: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
@@ -152,30 +156,39 @@ def _quantities(means: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
 
 def quantities(scores: Scores) -> dict[str, float]:
     """Means, ratios and differences over all images of ``scores``."""
-    values = _quantities(np.array([column.mean for column in scores.columns()]))
+    return _named(_quantities(_means(scores)))
+
+
+def _means(scores: Scores) -> NDArray[np.float64]:
+    return np.array([column.mean for column in scores.columns()])
+
+
+def _named(values: dict[str, NDArray[np.float64]]) -> dict[str, float]:
     return {name: float(value) for name, value in values.items()}
 
 
-def make_pool(
-    plan: Coverage, seed: int = 0, progress: Callable[[Iterator], Iterator] = iter
-) -> Pool:
+@dataclass(frozen=True)
+class _Baseline:
+    """A density that is the same for every image: what the gold standard's fit asks of a prior."""
+
+    density: NDArray[np.float64]
+
+    def log_density_at(
+        self, shape: tuple[int, int], x: NDArray, y: NDArray, index: int | None = None
+    ) -> NDArray[np.float64]:
+        return np.log(self.density[y, x])
+
+
+def make_pool(plan: Coverage, seed: int = 0, progress: Progress = iter) -> Pool:
     """Simulate the pool, and fit the gold standard's parameters to other scenes and observers."""
     first = 2 * SEEDS_APART * (seed + 1) * plan.pool  # apart from the scenes of convergence
-    others = simulate(
-        plan.panel,
-        plan.fixations_per_trial,
-        seed=SEEDS_APART * (seed + 1) - 2,
-        scenes=[random_scene(first + plan.pool + k, *plan.shape) for k in range(_FIT_SCENES)],
-    )
-    data = TrainingData(others.stimuli, others.fixations, others.groups)
-    mixture = GoldStandard.fit(data, CenterBias.fit(data)).mixture
-
     scenes = tuple(random_scene(first + k, *plan.shape) for k in range(plan.pool))
     truth = SimulatedTruth(scenes, tuple(range(plan.pool)), SEEDS_APART * (seed + 1) - 1)
     baseline = sum(np.exp(truth.log_density(n)) for n in range(plan.pool)) / plan.pool
+    mixture = _fitted_elsewhere(plan, baseline, first + plan.pool, SEEDS_APART * (seed + 1) - 2)
     parts: list[dict[str, NDArray]] = []
     next_density = np.exp(truth.log_density(0))
-    for n in progress(iter(range(plan.pool))):
+    for n in progress(range(plan.pool)):
         density, next_density = next_density, np.exp(truth.log_density((n + 1) % plan.pool))
         blurred = gaussian_filter(density, BLUR, mode="constant")
         wrong = MISTAKEN * next_density + (1 - MISTAKEN) * baseline
@@ -208,15 +221,26 @@ def make_pool(
     )
 
 
-def measure(
-    pool: Pool, plan: Coverage, seed: int = 0, progress: Callable[[Iterator], Iterator] = iter
-) -> pd.DataFrame:
+def _fitted_elsewhere(plan: Coverage, baseline: NDArray, first: int, seed: int) -> MixtureFit:
+    """The gold standard's parameters from scenes and observers that are not in the pool."""
+    others = simulate(
+        plan.panel,
+        plan.fixations_per_trial,
+        seed=seed,
+        scenes=[random_scene(first + k, *plan.shape) for k in range(_FIT_SCENES)],
+    )
+    data = TrainingData(others.stimuli, others.fixations, others.groups)
+    return GoldStandard.fit(data, _Baseline(baseline)).mixture  # type: ignore[arg-type]
+
+
+def measure(pool: Pool, plan: Coverage, seed: int = 0, progress: Progress = iter) -> pd.DataFrame:
     """Coverage of every quantity, number of images, population and kind of interval.
 
     Columns: population, n_images, quantity; interval ("expanded": that of the suite, "percentile":
     the plain one); true, the population's value (the mean over panels in "images"); repeats;
     coverage with its standard error; missed_below and missed_above, how often the whole interval
-    lay below or above the true value; width, the mean.
+    lay below or above the true value; width, the mean; and true_sd, the standard deviation of the
+    true value over panels of observers (0 where there is one value).
 
     Args:
         progress: wraps the iterator over data sets, to show progress.
@@ -224,7 +248,8 @@ def measure(
     observers = np.arange(pool.n_observers).reshape(plan.panels, plan.panel)
     panels = [pool.scores(panel) for panel in observers]
     panel_truths = [quantities(panel) for panel in panels]
-    everybody = _all_panels(panels)
+    # every observer is in one panel, so the mean over panels is that over all observers
+    everybody = _named(_quantities(np.mean([_means(panel) for panel in panels], axis=0)))
 
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
     steps = [
@@ -237,7 +262,7 @@ def measure(
         for repeat in range(repeats)
     ]
     rows = []
-    for population, n_images, repeat in progress(iter(steps)):
+    for population, n_images, repeat in progress(steps):
         images = rng.integers(0, pool.n_scenes, n_images)
         if population == IMAGES:
             panel = repeat % plan.panels
@@ -251,30 +276,7 @@ def measure(
     return _tallied(pd.DataFrame(rows, columns=names))
 
 
-def _all_panels(panels: list[Scores]) -> dict[str, float]:
-    """True values for all observers: an image's gain is the mean over all fixations on it.
-
-    The gold standard predicts from a panel of the usual size, and every observer is in one panel.
-    """
-    counts = np.stack([panel.counts for panel in panels])
-    gains = np.stack([panel.gains for panel in panels])
-    truth = [quantities(panel) for panel in panels]
-    pooled = Scores(
-        (gains * counts[..., None]).sum(axis=0) / counts.sum(axis=0)[:, None], counts.sum(axis=0)
-    )
-    values = quantities(pooled)
-    # an image's own mean weights its observers by their fixations, so per image it is the mean
-    values |= {
-        name: float(np.mean([t[name] for t in truth]))
-        for name in values
-        if name.startswith("IG per image")
-    }
-    return values
-
-
-def _intervals(
-    scores: Scores, draws: int, seed: int
-) -> Iterator[tuple[str, str, float, float]]:
+def _intervals(scores: Scores, draws: int, seed: int) -> Iterator[tuple[str, str, float, float]]:
     """Each quantity's intervals, as the suite computes them and plain: name, kind, ends."""
     n_images = len(scores.counts)
     means = Bootstrap(n_images, draws, seed).means(scores.columns())
@@ -291,12 +293,13 @@ def _tallied(rows: pd.DataFrame) -> pd.DataFrame:
     keys = ["population", "n_images", "quantity", "interval"]
     tallied = rows.groupby(keys, sort=False).agg(
         true=("true", "mean"),
+        true_sd=("true", "std"),
         repeats=("true", "size"),
         missed_below=("missed_below", "mean"),
         missed_above=("missed_above", "mean"),
         width=("width", "mean"),
     )
     coverage = 1 - tallied["missed_below"] - tallied["missed_above"]
-    tallied.insert(2, "coverage", coverage)
-    tallied.insert(3, "coverage_se", np.sqrt(coverage * (1 - coverage) / tallied["repeats"]))
+    tallied.insert(3, "coverage", coverage)
+    tallied.insert(4, "coverage_se", np.sqrt(coverage * (1 - coverage) / tallied["repeats"]))
     return tallied.reset_index()

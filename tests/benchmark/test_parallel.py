@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import math
 import operator
+import os
+import subprocess
+import sys
+import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 from threadpoolctl import threadpool_info
@@ -63,3 +68,54 @@ def test_linear_algebra_runs_in_one_thread():
     (found,) = ordered_map(threads, [None], 1)
     assert found
     assert set(found) == {1}
+
+
+ORPHANS = """
+import os, sys, time
+from pathlib import Path
+from benchmark.parallel import ordered_map
+
+def work(folder):
+    (Path(folder) / str(os.getpid())).touch()
+    time.sleep(60)
+
+if __name__ == "__main__":
+    list(ordered_map(work, [sys.argv[1]] * 4, 2))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_workers_end_with_a_killed_run(tmp_path):
+    script, seen = tmp_path / "orphans.py", tmp_path / "seen"
+    script.write_text(ORPHANS)
+    seen.mkdir()
+    run = subprocess.Popen([sys.executable, str(script), str(seen)], env=environment())
+    workers = wait_for(lambda: [int(p.name) for p in seen.iterdir()], count=2)
+    run.kill()
+    run.wait()
+    deadline = time.monotonic() + 20
+    while any(alive(pid) for pid in workers):
+        assert time.monotonic() < deadline, "workers outlive the run that started them"
+        time.sleep(0.2)
+
+
+def environment():
+    """The environment with this project on the path."""
+    root = str(Path(__file__).resolve().parents[2])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
+
+
+def wait_for(found, count):
+    deadline = time.monotonic() + 60
+    while len(found()) < count:
+        assert time.monotonic() < deadline, "no worker started"
+        time.sleep(0.1)
+    return found()
+
+
+def alive(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
