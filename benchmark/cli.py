@@ -212,7 +212,7 @@ def table(
 
 @main.command()
 @click.argument("folder", type=FOLDER)
-@click.option("--out", type=FOLDER, help="Folder to put figures/ into. Default: FOLDER.")
+@click.option("--out", type=FOLDER, help="Folder for the figures. Default: FOLDER/figures.")
 def plot(folder: Path, out: Path | None) -> None:
     """Draw the figures of a results folder again, as PDF and PNG.
 
@@ -223,5 +223,5 @@ def plot(folder: Path, out: Path | None) -> None:
     from benchmark.report.figures import write_figures
     from benchmark.report.results import Results
 
-    for path in write_figures(Results.read(folder), out or folder):
+    for path in write_figures(Results.read(folder), out or folder / "figures"):
         click.echo(path)

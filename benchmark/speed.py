@@ -29,7 +29,7 @@ from metrics.auc import auc, rescale_fixations, shuffled_auc
 from metrics.cc import correlation
 from metrics.gaussian import filtered_map, filtered_points
 from metrics.information_gain import information_gain, log_likelihood
-from metrics.kl import kl_divergence
+from metrics.kl import EPSILON, kl_divergence
 from metrics.nss import nss
 from metrics.sim import similarity
 from models.base import TrainingData
@@ -153,21 +153,81 @@ def _theirs(case: _Case) -> dict[str, Callable[[], Any]]:
     }
 
 
-def metric_suite(rounds: int) -> list[Comparison]:
+class _Ready(pysaliency.Model):
+    """Returns a stored log density."""
+
+    def __init__(self, log_density: np.ndarray):
+        super().__init__(caching=False)
+        self.ready = log_density
+
+    def _log_density(self, stimulus: Any) -> np.ndarray:
+        return self.ready
+
+
+class _OtherFixations:
+    """Shuffled negatives as pysaliency's own provider finds them, for one image of many."""
+
+    def __init__(self, case: _Case):
+        self.case = case
+
+    def __call__(self, stimuli: Any, fixations: Any, index: int) -> tuple[Any, Any]:
+        case = self.case
+        x = case.other_x * (SHAPE[1] / case.sizes[:, 1])
+        y = case.other_y * (SHAPE[0] / case.sizes[:, 0])
+        return x.astype(int), y.astype(int)
+
+
+def _their_models(case: _Case) -> dict[str, Callable[[], Any]]:
+    """The same values as pysaliency's users get them: from methods of its models."""
+    stimuli = pysaliency.Stimuli([np.zeros(SHAPE, dtype=np.uint8)])
+    zeros = np.zeros(len(case.x), dtype=int)
+    fixations = pysaliency.Fixations.create_without_history(case.x, case.y, zeros, zeros)
+    model, baseline = _Ready(case.log_density), _Ready(case.baseline)
+    saliency = pysaliency.DensitySaliencyMapModel(model)
+    shuffled = pysaliency.ShuffledAUCSaliencyMapModel(model, baseline)
+    others = _OtherFixations(case)
+
+    def image_metrics() -> Any:
+        # both models keep what they have computed, so each map is blurred once, as in ours
+        empirical = pysaliency.FixationMap(stimuli, fixations, kernel_size=SIGMA)
+        blurred = pysaliency.BluringSaliencyMapModel(saliency, SIGMA, mode="constant")
+        with np.errstate(divide="ignore"):
+            divergence = blurred.image_based_kl_divergences(
+                stimuli,
+                empirical,
+                minimum_value=0,
+                log_regularization=EPSILON,
+                quotient_regularization=EPSILON,
+            )
+        return np.array(
+            [*blurred.CCs(stimuli, empirical), *divergence, *blurred.SIMs(stimuli, empirical)]
+        )
+
+    return {
+        "LL": lambda: model.information_gains(stimuli, fixations),
+        "IG": lambda: model.information_gains(stimuli, fixations, baseline_model=baseline),
+        "AUC": lambda: saliency.AUCs(stimuli, fixations),
+        "sAUC": lambda: shuffled.AUCs(stimuli, fixations, nonfixations=others),
+        "NSS": lambda: saliency.NSSs(stimuli, fixations),
+        "CC, KL, SIM": image_metrics,
+    }
+
+
+def metric_suite(rounds: int, other_side: Callable[[_Case], Any], unit: str) -> list[Comparison]:
     """Each metric, and all of them, on one ready density."""
     case = _Case()
-    ours, other = _ours(case), _theirs(case)
+    ours, other = _ours(case), other_side(case)
     comparisons = []
     for name in ours:
         (mine, their), (value, expected) = best_of([ours[name], other[name]], rounds)
         scale = np.maximum(np.abs(expected), 1e-300)
         difference = float(np.max(np.abs(value - expected) / scale))
-        comparisons.append(Comparison(name, "image", mine, their, difference))
+        comparisons.append(Comparison(name, unit, mine, their, difference))
     (mine, their), _ = best_of(
         [lambda: [f() for f in ours.values()], lambda: [f() for f in other.values()]], rounds
     )
     worst = max(c.difference or 0.0 for c in comparisons)
-    comparisons.append(Comparison("all metrics", "image", mine, their, worst))
+    comparisons.append(Comparison("all metrics", unit, mine, their, worst))
     return comparisons
 
 
@@ -249,7 +309,8 @@ def gold_standard(rounds: int, data_root: Path | None) -> tuple[list[Comparison]
 def main(out: Path, data_root: Path | None, rounds: int) -> None:
     """Time metrics and the gold standard beside pysaliency; write a table."""
     with threadpool_limits(1):
-        suite = metric_suite(rounds)
+        suite = metric_suite(rounds, _their_models, "image, its models")
+        suite += metric_suite(rounds, _theirs, "image, its functions")
         loo, facts = gold_standard(rounds, data_root)
     comparisons = [*suite, *loo]
     frame = pd.DataFrame(
@@ -281,14 +342,15 @@ def _readme(comparisons: list[Comparison], facts: dict[str, Any]) -> str:
 Made by `python -m benchmark.speed` (or `make bench`). Both sides run in one process on one core,
 taking turns; times are the best of all rounds, and only their ratio carries over to other machines.
 
-| Task | per | ours, ms | pysaliency {pysaliency_version()}, ms | ratio | largest relative difference |
+| Task | per, against | ours, ms | pysaliency {pysaliency_version()}, ms | ratio | largest relative difference |
 | :-- | :-- | --: | --: | --: | --: |
 {rows}
 
 Metrics: a ready density of {SHAPE[1]}x{SHAPE[0]} pixels, {FIXATIONS} fixations, {IMAGES - 1} other
 images' fixations for sAUC. Blurring the density and the fixations counts as part of CC, KL and SIM
 (here all on the blurred density); rescaling the other images' fixations as part of sAUC.
-pysaliency's side calls its functions directly, without its model classes.
+"Its models" is pysaliency as its users call it, methods of models that return the ready density;
+"its functions" is the arithmetic below them, called directly.
 
 Leave-one-subject-out likelihood: one evaluation of the gold standard's kernel density (28 px) mixed
 with a uniform density, over the whole data set; ours includes the derivative by the bandwidth.

@@ -15,9 +15,12 @@ from metrics.fixations import pixel_indices, values_at
 from metrics.spec import metric
 
 
-#: Up to this many thresholds, comparing every value with every threshold is faster (it vectorises).
-_MANY = 256
+#: Up to this many thresholds, comparing every value with every threshold is fastest (it vectorises).
+_FEW = 48
 _BLOCK = 2048  # values that stay in the first-level cache
+#: Bins follow the floating-point format: sign, exponent and the leading bits of the fraction.
+_SHIFT = 52 - 12
+_MOST_BINS = 1 << 20
 
 
 @numba.njit(nogil=True, cache=True)
@@ -40,29 +43,65 @@ def _compare_all(values: NDArray, thresholds: NDArray, below: NDArray, up_to: ND
     return undefined
 
 
+@numba.njit(nogil=True, inline="always")
+def _bin(bits: int) -> int:
+    """Number that grows with the value whose bit pattern this is."""
+    return (bits if bits >= 0 else bits ^ 0x7FFFFFFFFFFFFFFF) >> _SHIFT
+
+
 @numba.njit(nogil=True, cache=True)
-def _search_all(values: NDArray, thresholds: NDArray, below: NDArray, up_to: NDArray) -> int:
-    """As _compare_all, by a branch-free binary search for each value among sorted thresholds."""
+def _bin_all(
+    values: NDArray,
+    bits: NDArray,
+    thresholds: NDArray,
+    threshold_bits: NDArray,
+    below: NDArray,
+    up_to: NDArray,
+) -> int:
+    """As _compare_all, placing each value by its bin; only bins with a threshold need comparisons.
+
+    ``bits`` and ``threshold_bits`` are the same numbers as bit patterns, zeros being positive.
+    """
+    count = thresholds.size
+    lowest, highest = _bin(threshold_bits[0]), _bin(threshold_bits[count - 1])
+    width = 0
+    while ((highest - lowest) >> width) >= _MOST_BINS:
+        width += 1
+    lowest, highest = lowest >> width, highest >> width
+    # thresholds first[b] ... first[b + 1] - 1 fall into bin b
+    first = np.zeros(highest - lowest + 2, dtype=np.int32)
+    for k in range(count):
+        first[(_bin(threshold_bits[k]) >> width) - lowest + 1] += 1
+    for b in range(1, first.size):
+        first[b] += first[b - 1]
+    between = np.zeros(count + 1, dtype=np.int64)
+    equal = np.zeros(count + 1, dtype=np.int64)
     undefined = 0
-    between = np.zeros(thresholds.size + 1, dtype=np.int64)
-    equal = np.zeros(thresholds.size + 1, dtype=np.int64)
-    for value in values:
+    for i in range(values.size):
+        value = values[i]
         if value != value:
             undefined += 1
             continue
-        base = 0
-        length = thresholds.size
-        while length > 1:
-            half = length >> 1
-            base += half * (thresholds[base + half - 1] < value)
-            length -= half
-        base += thresholds[base] < value
-        if base < thresholds.size and thresholds[base] == value:
+        b = (_bin(bits[i] if value != 0.0 else 0) >> width) - lowest
+        if b < 0:
+            between[0] += 1
+            continue
+        if b >= first.size - 1:
+            between[count] += 1
+            continue
+        base, end = first[b], first[b + 1]
+        while base < end:
+            middle = (base + end) >> 1
+            if thresholds[middle] < value:
+                base = middle + 1
+            else:
+                end = middle
+        if base < count and thresholds[base] == value:
             equal[base] += 1
         else:
             between[base] += 1
     total = 0
-    for k in range(thresholds.size):
+    for k in range(count):
         total += between[k]
         below[k] = total
         total += equal[k]
@@ -81,13 +120,18 @@ def rank_counts(
     Raises:
         ValueError: a value or threshold is NaN.
     """
-    flat = np.ascontiguousarray(values).ravel()
-    if flat.dtype not in (np.float32, np.float64):
-        flat = flat.astype(np.float64)
+    flat = np.ascontiguousarray(values, dtype=np.float64).ravel()
+    thresholds = np.ascontiguousarray(thresholds) + 0.0  # no negative zeros
     below = np.zeros(thresholds.size, dtype=np.int64)
     up_to = np.zeros(thresholds.size, dtype=np.int64)
-    count = _compare_all if thresholds.size <= _MANY else _search_all
-    if count(flat, thresholds, below, up_to) or np.isnan(thresholds).any():
+    if np.isnan(thresholds).any():
+        undefined = 1
+    elif thresholds.size <= _FEW:
+        undefined = _compare_all(flat, thresholds, below, up_to)
+    else:
+        patterns = flat.view(np.int64), thresholds.view(np.int64)
+        undefined = _bin_all(flat, patterns[0], thresholds, patterns[1], below, up_to)
+    if undefined:
         raise ValueError("the map contains NaN: an AUC needs a number at every pixel.")
     return below, up_to
 

@@ -7,6 +7,7 @@ map is filtered by products with the band of a Toeplitz matrix, block by block.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numba
@@ -112,25 +113,29 @@ def _band(weights: bytes, rows: int) -> NDArray[np.float64]:
     return table[np.minimum(np.abs(offset), radius + 1)]
 
 
+def _bands(
+    length: int, weights: NDArray[np.float64]
+) -> Iterator[tuple[slice, slice, NDArray[np.float64]]]:
+    """Cut the filter into blocks: (outputs, inputs that reach them, matrix between them)."""
+    radius, key = len(weights) - 1, weights.tobytes()
+    for start in range(0, length, _BLOCK):
+        stop = min(start + _BLOCK, length)
+        first, last = max(start - radius, 0), min(stop + radius, length)
+        skip = first - (start - radius)
+        band = _band(key, stop - start)[:, skip : skip + last - first]
+        yield slice(start, stop), slice(first, last), band
+
+
 def filtered_map(values: NDArray, sigma: float, truncate: float = 4.0) -> NDArray[np.float64]:
     """The dense map filtered with zeros beyond its border, (height, width).
 
     Equal to ``gaussian_filter(values, sigma, mode="constant", truncate=truncate)``.
     """
     weights = kernel_weights(sigma, truncate)
-    radius = len(weights) - 1
-    key = weights.tobytes()
-
-    def along_rows(source: NDArray[np.float64]) -> NDArray[np.float64]:
-        length = source.shape[0]
-        result = np.empty_like(source)
-        for start in range(0, length, _BLOCK):
-            stop = min(start + _BLOCK, length)
-            first, last = max(start - radius, 0), min(stop + radius, length)
-            skip = first - (start - radius)
-            band = _band(key, stop - start)[:, skip : skip + last - first]
-            np.matmul(band, source[first:last], out=result[start:stop])
-        return result
-
-    filtered = along_rows(np.ascontiguousarray(values, dtype=np.float64))
-    return np.ascontiguousarray(along_rows(np.ascontiguousarray(filtered.T)).T)
+    values = np.ascontiguousarray(values, dtype=np.float64)
+    half, filtered = np.empty_like(values), np.empty_like(values)
+    for outputs, inputs, band in _bands(values.shape[0], weights):
+        np.matmul(band, values[inputs], out=half[outputs])
+    for outputs, inputs, band in _bands(values.shape[1], weights):
+        np.matmul(half[:, inputs], band.T, out=filtered[:, outputs])
+    return filtered

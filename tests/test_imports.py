@@ -138,7 +138,10 @@ def test_violations_are_found(rule, bad):
 @pytest.mark.parametrize(
     ("rule", "good"),
     [
-        ("metrics", "import math\nfrom numpy.typing import NDArray\nfrom metrics.spec import metric"),
+        (
+            "metrics",
+            "import math\nfrom numpy.typing import NDArray\nfrom metrics.spec import metric",
+        ),
         ("metrics", "from .spec import metric\nimport scipy.stats, numba"),
         ("models", "import torch\nfrom models.kde import Points\nimport pysaliency"),
         ("benchmark/report", "import pandas\nfrom benchmark.errors import BenchmarkError"),

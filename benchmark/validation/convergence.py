@@ -179,7 +179,8 @@ def summarise(measured: pd.DataFrame) -> pd.DataFrame:
 
     Columns: observers, the means of all information gains and parameters, and, for gold,
     gold_elsewhere and in_sample, ``NAME_minus_truth`` (paired, on the same fixations) with
-    ``NAME_minus_truth_se``, and for gold ``gold_minus_exact`` with its standard error.
+    ``NAME_minus_truth_se``. For gold also, with standard errors, ``gold_minus_exact`` and
+    ``explained``, the ratio to the truth on the same fixations.
     """
     rows = []
     for n_observers, group in measured.groupby("observers"):
@@ -188,7 +189,7 @@ def summarise(measured: pd.DataFrame) -> pd.DataFrame:
         for name in ("gold", "gold_elsewhere", "in_sample"):
             row |= _mean_and_error(f"{name}_minus_truth", group[name] - group["truth_sample"])
         row |= _mean_and_error("gold_minus_exact", group["gold"] - group["truth"])
-        row |= _mean_and_error("explained", group["gold"] / group["truth"])
+        row |= _mean_and_error("explained", group["gold"] / group["truth_sample"])
         rows.append(row)
     return pd.DataFrame(rows)
 

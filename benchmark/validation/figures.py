@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, StrMethodFormatter
+from scipy.stats import t
 
 from benchmark.report.plots.style import BLACK, COLUMN_WIDTH, GREY, LIGHT_GREY, style
 from benchmark.validation.coverage import IMAGES, IMAGES_AND_OBSERVERS
@@ -37,7 +38,7 @@ def convergence_figure(summary: pd.DataFrame) -> Figure:
         above, below = figure.subplots(2, 1, sharex=True)
         for name, (label, colour, marker) in _SERIES.items():
             difference = summary[f"{name}_minus_truth"]
-            error = 1.96 * summary[f"{name}_minus_truth_se"]
+            error = t.ppf(0.975, summary["repeats"] - 1) * summary[f"{name}_minus_truth_se"]
             looks = {
                 "color": colour,
                 "marker": marker,

@@ -41,7 +41,7 @@ def text(
 
 def _convergence(gains: pd.DataFrame, plan: Convergence) -> list[str]:
     summary = summarise(gains)
-    last = summary.iloc[-1]
+    last, usual = summary.iloc[-1], summary[summary["observers"] <= 16].iloc[-1]
     below = int((gains["gold"] < gains["truth_sample"]).sum())
     elsewhere_below = int((gains["gold_elsewhere"] < gains["truth_sample"]).sum())
     in_sample_above = int((gains["in_sample"] > gains["truth_sample"]).sum())
@@ -51,7 +51,7 @@ def _convergence(gains: pd.DataFrame, plan: Convergence) -> list[str]:
     table = _table(
         [
             "observers", "true IG", "gold − truth", "gold, parameters from elsewhere − truth",
-            "in-sample − truth", "gold − exact truth", "gold / true IG", "bandwidth (px)",
+            "in-sample − truth", "gold − exact truth", "gold / truth", "bandwidth (px)",
         ],
         (
             [
@@ -81,7 +81,8 @@ def _convergence(gains: pd.DataFrame, plan: Convergence) -> list[str]:
         _paragraph(
             """*True IG*: exact expectation for the population density, a sum over all pixels. *−
             truth*: paired difference to the population density on the same fixations, whose
-            expectation is the difference to the true IG. *− exact truth*: difference to the
+            expectation is the difference to the true IG. *gold / truth*: their ratio on the same
+            fixations. *− exact truth*: difference to the
             true IG itself; its error is larger because a few observers are not the population."""
         ),
         _paragraph(
@@ -95,8 +96,10 @@ def _convergence(gains: pd.DataFrame, plan: Convergence) -> list[str]:
             same fixations ({elsewhere_below} with parameters from elsewhere). Its shortfall
             falls to {gap.iloc[-1]:.3f} bits at {last.observers:.0f} observers, with a slope of
             {_minus(f"{slope:.2f}")} in log-log coordinates over the last three rows; −2/3 is
-            the best rate of a kernel density in two dimensions. It is a lower bound on what
-            can be explained: a model that knew the truth would score above 100 %."""
+            the best asymptotic rate of a kernel density in two dimensions. It is a lower bound on what
+            can be explained: relative to it, a model that knew the truth would explain
+            {100 / last.explained:.0f} % of information gain with {last.observers:.0f} observers,
+            and {100 / usual.explained:.0f} % with {usual.observers:.0f}."""
         ),
         _paragraph(
             f"""The in-sample bound was above the truth in {in_sample_above} of {len(gains)}
@@ -119,6 +122,7 @@ def _coverage(covered: pd.DataFrame, plan: Coverage) -> list[str]:
     few, many = min(plan.n_images), max(plan.n_images)
     noise = 100 * np.sqrt(0.95 * 0.05 / plan.repeats)
     fresh_noise = 100 * np.sqrt(0.5 * 0.5 / plan.fresh_repeats)
+    least = _at(ours, many).min()
     worst = ours.loc[ours["coverage"].idxmin()]
     truth = ours[(ours["quantity"] == "IG truth") & (ours["n_images"] == many)].iloc[0]
     lost = other[
@@ -126,6 +130,7 @@ def _coverage(covered: pd.DataFrame, plan: Coverage) -> list[str]:
         & (other["quantity"] == "IG truth")
         & (other["n_images"] == many)
     ].iloc[0]
+    error = truth["width"] / (2 * 1.96)
     height, width = plan.shape
     return [
         "## Intervals cover other images, not other observers",
@@ -153,9 +158,8 @@ def _coverage(covered: pd.DataFrame, plan: Coverage) -> list[str]:
         _coverage_table(same, plan.n_images),
         _paragraph(
             f"""Coverage is between {_percent(ours["coverage"].min())} and
-            {_percent(ours["coverage"].max())} %, and at least {
-                _percent(_at(ours, many).min())
-            } % for N = {many}. It is lowest for *{worst["quantity"]}* at N =
+            {_percent(ours["coverage"].max())} %, and at least {_percent(least)} % for
+            N = {many}. It is lowest for *{worst["quantity"]}* at N =
             {worst["n_images"]}, where {_percent(worst["missed_below"])} % of the intervals lie
             below the true value and {_percent(worst["missed_above"])} % above it; a skewed
             quantity's tail is what a small sample lacks. The plain percentile interval is as
@@ -173,9 +177,8 @@ def _coverage(covered: pd.DataFrame, plan: Coverage) -> list[str]:
             f"""With {many} images, the interval for the information gain of `truth` holds the
             value for all observers in {_percent(lost["coverage"])} % of the data sets: the
             true values of groups of {plan.panel} observers have a standard deviation of
-            {truth["true_sd"]:.3f} bits, while the interval is made for one of {
-                truth["width"]
-                / 3.92:.3f} bits, that of the images. More images do not help, more observers do.
+            {truth["true_sd"]:.3f} bits, while the interval is made for one of
+            {error:.3f} bits, that of the images. More images do not help, more observers do.
             The size of the effect depends on how much observers differ, which is an assumption
             of the simulation; that intervals over images say nothing of other observers is
             not."""

@@ -46,7 +46,7 @@ def test_processes_give_the_same_results_in_the_same_order():
 def test_errors_reach_the_caller():
     for jobs in (1, 2):
         results = ordered_map(math.sqrt, [4.0, -1.0], jobs)
-        with pytest.raises(ValueError, match="math domain|nonnegative"):
+        with pytest.raises(ValueError, match=r"math domain|nonnegative"):
             list(results)
 
 

@@ -106,7 +106,7 @@ def test_a_full_disk_is_named_and_what_was_stored_is_kept(tmp_path):
     pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
     store._connection.execute(f"PRAGMA max_page_count={pages}")
     many = [Score("a", image, "IG", 1.0, 3) for image in range(1, 1000)]
-    with pytest.raises(BenchmarkError, match="full.*What was scored before is kept") as caught:
+    with pytest.raises(BenchmarkError, match=r"full.*What was scored before is kept") as caught:
         store.add(KEYS, many)
     assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
     store.close()

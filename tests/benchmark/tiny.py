@@ -53,15 +53,15 @@ class Blob(pysaliency.Model):
 
 
 class FaultyBlob(Blob):
-    """A Blob that does ``fault`` to its prediction for one image."""
+    """A Blob that does ``fault`` to its prediction for one image, or all (None)."""
 
-    def __init__(self, fault, image: int = 1):
+    def __init__(self, fault, image: int | None = 1):
         super().__init__()
         self.fault, self.image = fault, image
 
     def log_density(self, stimulus):
         log_density = super().log_density(stimulus)
-        return self.fault(log_density) if stimulus.index == self.image else log_density
+        return self.fault(log_density) if self.image in (None, stimulus.index) else log_density
 
 
 class Interrupted:

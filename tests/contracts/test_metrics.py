@@ -1,4 +1,4 @@
-"""Every registered metric keeps the contract, and the checks of the contract find what breaks it."""
+"""Every registered metric keeps the contract, and the checks of it find what breaks it."""
 
 from __future__ import annotations
 

@@ -28,23 +28,31 @@ def test_equals_definition(positives, negatives):
     assert auc_per_positive(positives, negatives) == pytest.approx(expected, abs=1e-15)
 
 
-@given(arrays(float, st.integers(1, 300), elements=FEW_VALUES), st.data())
-def test_both_ways_of_counting_agree(values, data):
-    thresholds = np.unique(data.draw(arrays(float, st.integers(1, 9), elements=FEW_VALUES)))
-    counts = []
-    for function in (module._compare_all, module._search_all):
-        below, up_to = np.zeros(len(thresholds), int), np.zeros(len(thresholds), int)
-        assert function(values, thresholds, below, up_to) == 0
-        counts.append((below.tolist(), up_to.tolist()))
-    assert counts[0] == counts[1]
-    assert counts[0][0] == [(values < t).sum() for t in thresholds]
-    assert counts[0][1] == [(values <= t).sum() for t in thresholds]
+ANY_VALUES = FEW_VALUES | st.floats(allow_nan=False) | st.sampled_from([-0.0, 0.0, 5e-324])
 
 
-def test_many_thresholds_use_the_search():
+@given(
+    arrays(float, st.integers(1, 300), elements=ANY_VALUES),
+    arrays(float, st.integers(1, 9), elements=ANY_VALUES),
+    st.sampled_from([0, 99]),
+)
+def test_both_ways_of_counting_agree(values, thresholds, few):
+    thresholds = np.unique(thresholds + 0.0)
+    kept, module._FEW = module._FEW, few
+    try:
+        below, up_to = rank_counts(values, thresholds)
+    finally:
+        module._FEW = kept
+    assert below.tolist() == [(values < t).sum() for t in thresholds]
+    assert up_to.tolist() == [(values <= t).sum() for t in thresholds]
+
+
+@pytest.mark.parametrize("scale", [1.0, -1.0, 1e-200])
+def test_many_thresholds(scale):
     rng = np.random.default_rng(0)
-    values, positives = rng.random(5000), rng.random(module._MANY + 50)
-    expected = [(values < p).mean() for p in positives]
+    values = rng.exponential(size=5000) * scale
+    positives = np.concatenate([rng.exponential(size=400) * scale, values[:50]])
+    expected = [(values < p).mean() + (values == p).mean() / 2 for p in positives]
     assert auc_per_positive(positives, values) == pytest.approx(expected, abs=1e-15)
 
 
