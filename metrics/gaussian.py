@@ -34,6 +34,36 @@ def kernel_weights(sigma: float, truncate: float = 4.0) -> NDArray[np.float64]:
     return weights / (weights[0] + 2 * weights[1:].sum())
 
 
+@numba.njit(nogil=True, cache=True)
+def _respond(response, position, weights, reflect):
+    """Filtered unit impulse at ``position`` over the pixels of one axis."""
+    length, radius = response.size, weights.size - 1
+    response[:] = 0.0
+    for pixel in range(position - radius, position + radius + 1):
+        weight = weights[abs(pixel - position)]
+        if 0 <= pixel < length:
+            response[pixel] += weight
+        elif reflect:
+            folded = pixel % (2 * length)
+            response[min(folded, 2 * length - 1 - folded)] += weight
+
+
+@numba.njit(nogil=True, cache=True)
+def _add_responses(total, x, y, weights, reflect):
+    """Add the outer product of each point's responses along both axes, where they reach."""
+    height, width = total.shape
+    reach = weights.size - 1
+    along_y, along_x = np.empty(height), np.empty(width)
+    for k in range(len(x)):
+        _respond(along_y, y[k], weights, reflect)
+        _respond(along_x, x[k], weights, reflect)
+        first, last = max(x[k] - reach, 0), min(x[k] + reach + 1, width)
+        for row in range(max(y[k] - reach, 0), min(y[k] + reach + 1, height)):
+            weight = along_y[row]
+            for column in range(first, last):
+                total[row, column] += weight * along_x[column]
+
+
 def responses(
     length: int, positions: ArrayLike, weights: NDArray[np.float64], mode: str
 ) -> NDArray[np.float64]:
@@ -50,36 +80,16 @@ def responses(
     Raises:
         ValueError: the mode is unknown.
     """
-    positions = np.asarray(positions, dtype=np.int64)
-    if mode == "constant":
-        mirrored = [positions]
-    elif mode == "reflect":
-        # Mirror images of the impulse, repeated with period 2 * length as far as the kernel reaches.
-        periods = range(-(len(weights) // (2 * length)) - 1, len(weights) // (2 * length) + 2)
-        mirrored = [2 * length * k + p for k in periods for p in (positions, -1 - positions)]
-    else:
+    _check_mode(mode)
+    columns = np.empty((len(np.atleast_1d(positions)), length))
+    for column, position in zip(columns, np.atleast_1d(positions)):
+        _respond(column, int(position), weights, mode == "reflect")
+    return columns.T
+
+
+def _check_mode(mode: str) -> None:
+    if mode not in ("constant", "reflect"):
         raise ValueError(f'unknown boundary mode {mode!r}: use "constant" or "reflect".')
-    table = np.zeros(max(len(weights), 1) + 1)
-    table[: len(weights)] = weights
-    pixels = np.arange(length)[:, None]
-    total = np.zeros((length, len(positions)))
-    for centres in mirrored:
-        if centres.size and centres.max() > -len(weights) and centres.min() < length + len(weights):
-            distance = np.minimum(np.abs(pixels - centres[None, :]), len(weights))
-            total += table[distance]
-    return total
-
-
-@numba.njit(nogil=True, cache=True)
-def _add_products(total, along_y, along_x, y, x, reach):
-    """Add the outer product of each point's responses, over the pixels they reach."""
-    height, width = total.shape
-    for k in range(len(x)):
-        first, last = max(x[k] - reach, 0), min(x[k] + reach + 1, width)
-        for row in range(max(y[k] - reach, 0), min(y[k] + reach + 1, height)):
-            weight = along_y[k, row]
-            for column in range(first, last):
-                total[row, column] += weight * along_x[k, column]
 
 
 def filtered_points(
@@ -94,12 +104,10 @@ def filtered_points(
 
     Equal to ``gaussian_filter(counts, sigma, mode=mode, truncate=truncate)``.
     """
-    x, y = np.asarray(x, np.int64), np.asarray(y, np.int64)
-    weights = kernel_weights(sigma, truncate)
-    along_y = np.ascontiguousarray(responses(shape[0], y, weights, mode).T)
-    along_x = np.ascontiguousarray(responses(shape[1], x, weights, mode).T)
-    total = np.zeros(shape)
-    _add_products(total, along_y, along_x, y, x, len(weights) - 1)
+    _check_mode(mode)
+    weights, total = kernel_weights(sigma, truncate), np.zeros(shape)
+    columns, rows = np.asarray(x, np.int64), np.asarray(y, np.int64)
+    _add_responses(total, columns, rows, weights, mode == "reflect")
     return total
 
 

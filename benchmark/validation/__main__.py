@@ -26,7 +26,7 @@ def main(out: Path | None, quick: bool, seed: int) -> None:
     \b
     Examples:
       python -m benchmark.validation
-      python -m benchmark.validation --quick --out /tmp/validation
+      python -m benchmark.validation --quick --seed 1 --out trial
     """
     from tqdm import tqdm
 

@@ -289,17 +289,22 @@ def _intervals(scores: Scores, draws: int, seed: int) -> Iterator[tuple[str, str
 def _tallied(rows: pd.DataFrame) -> pd.DataFrame:
     rows["missed_below"] = rows["high"] < rows["true"]
     rows["missed_above"] = rows["low"] > rows["true"]
+    rows["covered"] = ~(rows["missed_below"] | rows["missed_above"])
     rows["width"] = rows["high"] - rows["low"]
     keys = ["population", "n_images", "quantity", "interval"]
     tallied = rows.groupby(keys, sort=False).agg(
         true=("true", "mean"),
         true_sd=("true", "std"),
         repeats=("true", "size"),
+        coverage=("covered", "mean"),
+        coverage_se=("covered", _standard_error),
         missed_below=("missed_below", "mean"),
         missed_above=("missed_above", "mean"),
         width=("width", "mean"),
     )
-    coverage = 1 - tallied["missed_below"] - tallied["missed_above"]
-    tallied.insert(3, "coverage", coverage)
-    tallied.insert(4, "coverage_se", np.sqrt(coverage * (1 - coverage) / tallied["repeats"]))
     return tallied.reset_index()
+
+
+def _standard_error(covered: pd.Series) -> float:
+    share = covered.mean()
+    return float(np.sqrt(share * (1 - share) / len(covered)))

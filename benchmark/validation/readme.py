@@ -81,9 +81,9 @@ def _convergence(gains: pd.DataFrame, plan: Convergence) -> list[str]:
         _paragraph(
             """*True IG*: exact expectation for the population density, a sum over all pixels. *−
             truth*: paired difference to the population density on the same fixations, whose
-            expectation is the difference to the true IG. *gold / truth*: their ratio on the same
-            fixations. *− exact truth*: difference to the
-            true IG itself; its error is larger because a few observers are not the population."""
+            expectation is the difference to the true IG. *gold / truth*: their ratio on the
+            same fixations. *− exact truth*: difference to the true IG itself; its error is
+            larger because a few observers are not the population."""
         ),
         _paragraph(
             f"""*Parameters from elsewhere*: bandwidth, weights and the centre bias mixed in come
@@ -96,10 +96,10 @@ def _convergence(gains: pd.DataFrame, plan: Convergence) -> list[str]:
             same fixations ({elsewhere_below} with parameters from elsewhere). Its shortfall
             falls to {gap.iloc[-1]:.3f} bits at {last.observers:.0f} observers, with a slope of
             {_minus(f"{slope:.2f}")} in log-log coordinates over the last three rows; −2/3 is
-            the best asymptotic rate of a kernel density in two dimensions. It is a lower bound on what
-            can be explained: relative to it, a model that knew the truth would explain
-            {100 / last.explained:.0f} % of information gain with {last.observers:.0f} observers,
-            and {100 / usual.explained:.0f} % with {usual.observers:.0f}."""
+            the best asymptotic rate of a kernel density in two dimensions. It is a lower bound
+            on what can be explained: relative to it, a model that knew the truth would explain
+            {100 / last.explained:.0f} % of information gain with {last.observers:.0f}
+            observers, and {100 / usual.explained:.0f} % with {usual.observers:.0f}."""
         ),
         _paragraph(
             f"""The in-sample bound was above the truth in {in_sample_above} of {len(gains)}
@@ -158,12 +158,12 @@ def _coverage(covered: pd.DataFrame, plan: Coverage) -> list[str]:
         _coverage_table(same, plan.n_images),
         _paragraph(
             f"""Coverage is between {_percent(ours["coverage"].min())} and
-            {_percent(ours["coverage"].max())} %, and at least {_percent(least)} % for
-            N = {many}. It is lowest for *{worst["quantity"]}* at N =
-            {worst["n_images"]}, where {_percent(worst["missed_below"])} % of the intervals lie
-            below the true value and {_percent(worst["missed_above"])} % above it; a skewed
-            quantity's tail is what a small sample lacks. The plain percentile interval is as
-            low as {_percent(plain["coverage"].min())} %, and at N = {few} it covers
+            {_percent(ours["coverage"].max())} %, and at least {_percent(least)} % for N =
+            {many}. It is lowest for *{worst["quantity"]}* at N = {worst["n_images"]}, where
+            {_percent(worst["missed_below"])} % of the intervals lie below the true value and
+            {_percent(worst["missed_above"])} % above it; a skewed quantity's tail is what a
+            small sample lacks. The plain percentile interval is as low as
+            {_percent(plain["coverage"].min())} %, and at N = {few} it covers
             {_percent((_at(ours, few) - _at(plain, few)).mean())} points less on average."""
         ),
         _paragraph(
@@ -177,11 +177,10 @@ def _coverage(covered: pd.DataFrame, plan: Coverage) -> list[str]:
             f"""With {many} images, the interval for the information gain of `truth` holds the
             value for all observers in {_percent(lost["coverage"])} % of the data sets: the
             true values of groups of {plan.panel} observers have a standard deviation of
-            {truth["true_sd"]:.3f} bits, while the interval is made for one of
-            {error:.3f} bits, that of the images. More images do not help, more observers do.
-            The size of the effect depends on how much observers differ, which is an assumption
-            of the simulation; that intervals over images say nothing of other observers is
-            not."""
+            {truth["true_sd"]:.3f} bits, while the interval is made for one of {error:.3f}
+            bits, that of the images. More images do not help, more observers do. The size of
+            the effect depends on how much observers differ, which is an assumption of the
+            simulation; that intervals over images say nothing of other observers is not."""
         ),
         "![Coverage by number of images](coverage.png)",
         _paragraph(

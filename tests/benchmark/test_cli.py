@@ -78,6 +78,7 @@ def test_examples_are_real(command):
             "predictions_for": registry.datasets(),
             "protocol": registry.protocols(),
             "name": registry.datasets(),
+            "path": registry.datasets(),
         }.items():
             value = context.params.get(option)
             assert not value or value.endswith("/") or value in entries

@@ -1,4 +1,4 @@
-"""What every model and every metric must do: functions that raise AssertionError if one does not."""
+"""What every model and metric must do: functions that raise AssertionError if one does not."""
 
 from __future__ import annotations
 
