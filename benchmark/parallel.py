@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any, TypeVar
 
 from joblib import Parallel, delayed, effective_n_jobs
 from threadpoolctl import threadpool_limits
@@ -55,8 +56,11 @@ def _single_threaded(function: Callable[[Item], Result], item: Item, parent: int
 
 def ordered_map(
     function: Callable[[Item], Result], items: Sequence[Item], jobs: int
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """``function`` of each item, in order, computed by ``jobs`` processes (1: this one).
+
+    Close it (``contextlib.closing``) where results may be left unread: workers then get no more
+    work. Left to the garbage collector, that happens when it may be too late to do so in silence.
 
     Args:
         jobs: number of processes; -1 for one per core.
@@ -65,6 +69,21 @@ def ordered_map(
         for item in items:
             yield _single_threaded(function, item, os.getpid())
         return
-    yield from Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="2*n_jobs")(
-        delayed(_single_threaded)(function, item, os.getpid()) for item in items
-    )
+    closed = threading.Event()
+
+    def tasks() -> Iterator[Any]:
+        for item in items:
+            if closed.is_set():  # else joblib goes on to submit to workers that it has stopped
+                return
+            yield delayed(_single_threaded)(function, item, os.getpid())
+
+    results = Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="2*n_jobs")(tasks())
+    try:
+        # "yield from" would close the results before the tasks are known to have ended
+        for result in results:  # noqa: UP028
+            yield result
+    finally:
+        closed.set()
+        with warnings.catch_warnings():  # of results that are not used
+            warnings.simplefilter("ignore", UserWarning)
+            results.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -242,13 +243,13 @@ def _mean_predictions(
         sums = store.sums(keys[name])
         missing = [index for index in range(len(blocks)) if index not in sums]
         work = [blocks[index] for index in missing]
-        results = ordered_map(partial(_block_sum, evaluation, name), work, jobs)
-        bar = tqdm(results, total=len(missing), desc=f"mean prediction of {name}", unit="block")
-        for index, (total, failed) in zip(missing, bar):
-            unscored += failed
-            if not failed:
-                store.add_sum(keys[name], index, total)
-            sums[index] = total.ravel()
+        with closing(ordered_map(partial(_block_sum, evaluation, name), work, jobs)) as results:
+            bar = tqdm(results, total=len(missing), desc=f"mean prediction of {name}", unit="block")
+            for index, (total, failed) in zip(missing, bar):
+                unscored += failed
+                if not failed:
+                    store.add_sum(keys[name], index, total)
+                sums[index] = total.ravel()
         total = np.sum([sums[index] for index in range(len(blocks))], axis=0)
         evaluation.means[name] = MeanPrediction(
             total.reshape(GRID, GRID), len(images) - len(unscored)
@@ -283,13 +284,14 @@ def _score(
         if pending:
             work.append((image, pending))
     failures: list[Failure] = []
-    results = ordered_map(partial(_score_shard, evaluation), shards(work, jobs), jobs)
-    with tqdm(
+    bar = tqdm(
         total=len(evaluation.images),
         initial=len(evaluation.images) - len(work),
         desc="scoring",
         unit="image",
-    ) as bar:
+    )
+    results = ordered_map(partial(_score_shard, evaluation), shards(work, jobs), jobs)
+    with bar, closing(results):
         for shard in results:
             for scored in shard:
                 store.add(keys, [s for s in scored if isinstance(s, Score)])

@@ -136,9 +136,7 @@ def _theirs(case: _Case) -> dict[str, Callable[[], Any]]:
         blurred = gaussian_filter(case.density, SIGMA, mode="constant")
         with np.errstate(divide="ignore"):
             divergence = theirs.MIT_KLDiv(blurred, empirical)
-        return np.array(
-            [theirs.CC(blurred, empirical), divergence, theirs.SIM(blurred, empirical)]
-        )
+        return np.array([theirs.CC(blurred, empirical), divergence, theirs.SIM(blurred, empirical)])
 
     uniform = -np.log(case.density.size)
     return {
@@ -339,10 +337,10 @@ def _readme(comparisons: list[Comparison], facts: dict[str, Any]) -> str:
     )
     return f"""# Speed beside pysaliency
 
-Made by `python -m benchmark.speed` (or `make bench`). Both sides run in one process on one core,
+Made by `python -m benchmark.speed` (or `make bench`), beside pysaliency {pysaliency_version()}. Both sides run in one process on one core,
 taking turns; times are the best of all rounds, and only their ratio carries over to other machines.
 
-| Task | per, against | ours, ms | pysaliency {pysaliency_version()}, ms | ratio | largest relative difference |
+| Task | per, against | ours, ms | pysaliency, ms | ratio | largest relative difference |
 | :-- | :-- | --: | --: | --: | --: |
 {rows}
 

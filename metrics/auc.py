@@ -14,8 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from metrics.fixations import pixel_indices, values_at
 from metrics.spec import metric
 
-
-#: Up to this many thresholds, comparing every value with every threshold is fastest (it vectorises).
+#: Up to so many thresholds, comparing each value with each threshold is fastest (it vectorises).
 _FEW = 48
 _BLOCK = 2048  # values that stay in the first-level cache
 #: Bins follow the floating-point format: sign, exponent and the leading bits of the fraction.

@@ -32,9 +32,7 @@ def _ratio(p, q, factor_p, offset_p, factor_q, offset_q, epsilon, out):
     wants="density blurred like the empirical map",
     citation="Bylinskii et al. 2019; Kümmerer, Wallis, Bethge 2018",
 )
-def kl_divergence(
-    saliency_map: NDArray, empirical_map: NDArray, epsilon: float = EPSILON
-) -> float:
+def kl_divergence(saliency_map: NDArray, empirical_map: NDArray, epsilon: float = EPSILON) -> float:
     """Kullback-Leibler divergence of a prediction p from the empirical density q, in nats.
 
     ``sum q * log(epsilon + q / (p + epsilon))``, both maps first divided by their sums.

@@ -60,7 +60,7 @@ def sim_map(
     expectation is concave and separable in the pixels of s, with derivative P(q > s), so the best s
     that sums to one has the same P(q > s) at every pixel: s is one common quantile of each pixel's
     distribution of q, the level being set by the sum. Quantiles come from ``samples`` simulated
-    maps on a grid of a third of sigma, then interpolated linearly. No iteration over maps is needed.
+    maps on a grid of a third of sigma, then interpolated linearly. Nothing is iterated over maps.
 
     Args:
         density: normalised, (height, width).
@@ -93,9 +93,7 @@ def sim_map(
     return best / best.sum()
 
 
-def _draw(
-    density: NDArray[np.float64], count: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
+def _draw(density: NDArray[np.float64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Flat indices of ``count`` independent pixels drawn from a density."""
     cumulative = np.cumsum(density)
     # Looking up sorted numbers and shuffling the answers is several times faster than looking up

@@ -90,7 +90,7 @@ def _area(x: NDArray, y: NDArray) -> float:
 
 def _stepped_auc(positives: NDArray, splits: NDArray, step: float) -> float:
     """Mean over splits (rows) of the area under a ROC curve with thresholds in fixed steps."""
-    thresholds = np.arange(int(round(1 / step)), -1, -1) * step
+    thresholds = np.arange(round(1 / step), -1, -1) * step
     hits = (positives[None, :] >= thresholds[:, None]).mean(axis=1)
     hits = np.concatenate([[0.0], hits, [1.0]])
     false_alarms = (splits[:, :, None] >= thresholds).mean(axis=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numba
-import numpy as np
 from numpy.typing import NDArray
 
 from metrics.densities import as_pair, density_scale

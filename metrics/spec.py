@@ -1,4 +1,4 @@
-"""What a metric states about itself: unit, direction, chance value, the map it wants, its source."""
+"""What a metric states of itself: unit, direction, chance value, the map it wants, its source."""
 
 from __future__ import annotations
 

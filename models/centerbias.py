@@ -1,4 +1,4 @@
-"""The centre bias: where people look whatever the image shows; what information gain is relative to."""
+"""The centre bias: where people look whatever the image shows; the base of information gain."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class CenterBias(pysaliency.Model):
     def log_density_at(
         self, shape: tuple[int, int], x: NDArray, y: NDArray, index: int | None = None
     ) -> NDArray[np.float64]:
-        """Values of :meth:`log_density_without` at pixel indices alone, (points,); no map is made."""
+        """Values of :meth:`log_density_without` at pixel indices, (points,); no map is made."""
         counts = self._counts_without(index)
         if counts is None:
             return np.full(len(x), -np.log(shape[0] * shape[1]))
@@ -177,7 +177,7 @@ def _self_kernels(points: Points, sigma: float) -> tuple[NDArray, NDArray]:
 
 @lru_cache(maxsize=64)
 def _resampled_kernels(length: int, bandwidth: float) -> NDArray[np.float64]:
-    """Kernels centred on the grid's bins, over ``length`` pixels, each of sum one, (length, GRID)."""
+    """Kernels centred on the bins, over ``length`` pixels, each of sum one, (length, GRID)."""
     pixels = (np.arange(length) + 0.5) / length
     bins = (np.arange(GRID) + 0.5) / GRID
     kernels = np.exp(-0.5 * ((pixels[:, None] - bins[None, :]) / bandwidth) ** 2)

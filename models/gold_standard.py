@@ -1,7 +1,8 @@
-"""The gold standard: each subject predicted from all others on the same image; and its in-sample bound."""
+"""The gold standard: each subject predicted from the others; and its in-sample bound."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pysaliency
 from numpy.typing import NDArray
 
-from models.base import TrainingData, model
+from models.base import TrainingData, image_shape, model
 from models.centerbias import CenterBias
 from models.kde import Points, density_map, kernel_columns, other_counts, pair_sums
 from models.mixture_fit import MixtureFit, fit_mixture
@@ -28,7 +29,7 @@ class _SubjectDensity(pysaliency.Model):
         self.mixture = fit
         order = np.argsort(data.fixations.n, kind="stable")
         bounds = np.searchsorted(data.fixations.n[order], np.arange(len(data.stimuli) + 1))
-        self._fixations_of = [order[a:b] for a, b in zip(bounds[:-1], bounds[1:])]
+        self._fixations_of = [order[a:b] for a, b in itertools.pairwise(bounds)]
 
     @property
     def parameters(self) -> dict[str, float]:
@@ -61,7 +62,7 @@ class _SubjectDensity(pysaliency.Model):
             ValueError: the image is not in the data set.
         """
         index = self._known(stimulus)
-        shape = tuple(int(side) for side in self.data.stimuli.sizes[index])
+        shape = image_shape(self.data.stimuli[index])
         x, y, _ = self._points(index)
         density = self._prior(np.exp(self.centerbias.log_density_without(shape, index)))
         if len(x):
@@ -96,8 +97,8 @@ class GoldStandard(_SubjectDensity):
     all images and maximise the leave-one-subject-out likelihood of the whole data set.
 
     As a pysaliency model it *scores* every fixation without its own subject (``log_likelihoods``,
-    ``information_gain``, ``conditional_log_density``). Only ``log_density``, which knows no subject,
-    uses all of them: it is for looking at, and optimistic when scored.
+    ``information_gain``, ``conditional_log_density``). Only ``log_density``, which knows no
+    subject, uses all of them: it is for looking at, and optimistic when scored.
     """
 
     @classmethod
@@ -145,7 +146,7 @@ class GoldStandard(_SubjectDensity):
             ValueError: the image is not in the data set.
         """
         index = self._known(stimulus)
-        shape = tuple(int(side) for side in self.data.stimuli.sizes[index])
+        shape = image_shape(self.data.stimuli[index])
         if centerbias is None:
             centerbias = self.centerbias.log_density_without(shape, index)
         prior = self._prior(np.exp(centerbias))
@@ -216,7 +217,7 @@ class GoldStandard(_SubjectDensity):
     needs=("gold",),
 )
 class InSampleGoldStandard(_SubjectDensity):
-    """The gold standard's density with no subject left out: it knows the fixations it is scored on."""
+    """The gold standard's density with no subject left out: it knows what it is scored on."""
 
     @classmethod
     def fit(cls, data: TrainingData, gold: GoldStandard) -> InSampleGoldStandard:

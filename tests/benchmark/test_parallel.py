@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -119,3 +120,15 @@ def alive(pid):
     except OSError:
         return False
     return state != "Z"
+
+
+def test_results_left_unread_end_in_silence(capfd, caplog, recwarn):
+    """An error in what reads the results is to be the only thing that users see."""
+    with closing(ordered_map(time.sleep, [0.02] * 200, 2)) as results:
+        next(results)
+    started = time.monotonic()
+    assert list(ordered_map(abs, [-1, -2], 2)) == [1, 2]  # the workers are free again
+    assert time.monotonic() - started < 30
+    assert capfd.readouterr().err == ""
+    assert caplog.records == []
+    assert [str(w.message) for w in recwarn if "not used" in str(w.message)] == []

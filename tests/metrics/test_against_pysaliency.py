@@ -53,7 +53,7 @@ def data():
 
 
 def per_image(data):
-    stimuli, fixations, densities = data
+    _stimuli, fixations, densities = data
     for index, log_density in enumerate(densities):
         here = fixations.n == index
         yield index, log_density, fixations.x[here], fixations.y[here]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -41,7 +43,7 @@ def stepped(positives, negatives, step=0.1):
     for k in range(10, -1, -1):
         points.append(((negatives >= k * step).mean(), (positives >= k * step).mean()))
     points.append((1.0, 1.0))
-    pairs = zip(points[:-1], points[1:])
+    pairs = itertools.pairwise(points)
     return sum((x2 - x1) * (y1 + y2) / 2 for (x1, y1), (x2, y2) in pairs)
 
 

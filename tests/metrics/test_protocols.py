@@ -73,7 +73,9 @@ def test_given_log_density_is_not_recomputed(case):
 
 
 def test_empirical_map_of_2014_has_the_documented_width():
-    target = Target((768, 1024), *[np.array([512.0])] * 1, np.array([384.0]), *[np.array([])] * 4, 1)
+    target = Target(
+        (768, 1024), *[np.array([512.0])] * 1, np.array([384.0]), *[np.array([])] * 4, 1
+    )
     sigma = 23.99
     expected = filtered_points([512], [384], (768, 1024), sigma, "constant", truncate=8.0)
     assert target.empirical_2014 == pytest.approx(expected, rel=2e-3, abs=1e-9)

@@ -11,7 +11,7 @@ SHAPES = [(60, 80), (90, 60), (60, 80), (50, 50), (64, 96)]
 
 
 def training_data(seed=0, n_subjects=4, shapes=SHAPES, per_trial=6):
-    """Fixations around one hot spot an image plus a common centre; every subject sees every image."""
+    """Fixations around a hot spot of each image and around its centre; all subjects see all."""
     rng = np.random.default_rng(seed)
     images = [np.full(shape, index, dtype=np.uint8) for index, shape in enumerate(shapes)]
     x, y, n, subjects = [], [], [], []

@@ -54,7 +54,9 @@ def test_leave_one_out_by_subtraction_is_the_explicit_average(data, gold):
     kernels, count = np.zeros(shape), 0
     for subject in (0, 2, 3):
         own = (fixations.n == n) & (fixations.subjects == subject)
-        part = written_out(fixations.x_int[own], fixations.y_int[own], shape, gold.mixture.bandwidth)
+        part = written_out(
+            fixations.x_int[own], fixations.y_int[own], shape, gold.mixture.bandwidth
+        )
         kernels += part * own.sum()
         count += own.sum()
     w = gold.mixture.weights

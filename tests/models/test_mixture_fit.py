@@ -1,4 +1,4 @@
-"""The fit finds the maximum of the likelihood, with exact gradients, and renormalises what lacks."""
+"""The fit finds the likelihood's maximum, with exact gradients, and renormalises what lacks."""
 
 from __future__ import annotations
 
