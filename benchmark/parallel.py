@@ -6,8 +6,8 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Generator, Sequence
+from typing import TypeVar
 
 from joblib import Parallel, delayed, effective_n_jobs
 from threadpoolctl import threadpool_limits
@@ -59,8 +59,8 @@ def ordered_map(
 ) -> Generator[Result, None, None]:
     """``function`` of each item, in order, computed by ``jobs`` processes (1: this one).
 
-    Close it (``contextlib.closing``) where results may be left unread: workers then get no more
-    work. Left to the garbage collector, that happens when it may be too late to do so in silence.
+    Close it (``contextlib.closing``) where results may be left unread: the workers then end at
+    once. Left to the garbage collector, that may happen while Python exits, with tracebacks.
 
     Args:
         jobs: number of processes; -1 for one per core.
@@ -69,21 +69,14 @@ def ordered_map(
         for item in items:
             yield _single_threaded(function, item, os.getpid())
         return
-    closed = threading.Event()
-
-    def tasks() -> Iterator[Any]:
-        for item in items:
-            if closed.is_set():  # else joblib goes on to submit to workers that it has stopped
-                return
-            yield delayed(_single_threaded)(function, item, os.getpid())
-
-    results = Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="2*n_jobs")(tasks())
+    results = Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="2*n_jobs")(
+        delayed(_single_threaded)(function, item, os.getpid()) for item in items
+    )
     try:
-        # "yield from" would close the results before the tasks are known to have ended
+        # "yield from" would close the results itself, with joblib's warning that some are unused
         for result in results:  # noqa: UP028
             yield result
     finally:
-        closed.set()
-        with warnings.catch_warnings():  # of results that are not used
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             results.close()

@@ -337,8 +337,9 @@ def _readme(comparisons: list[Comparison], facts: dict[str, Any]) -> str:
     )
     return f"""# Speed beside pysaliency
 
-Made by `python -m benchmark.speed` (or `make bench`), beside pysaliency {pysaliency_version()}. Both sides run in one process on one core,
-taking turns; times are the best of all rounds, and only their ratio carries over to other machines.
+Made by `python -m benchmark.speed` (or `make bench`), beside pysaliency {pysaliency_version()}.
+Both sides run in one process on one core, taking turns; times are the best of all rounds, and only
+their ratio carries over to other machines.
 
 | Task | per, against | ours, ms | pysaliency, ms | ratio | largest relative difference |
 | :-- | :-- | --: | --: | --: | --: |

@@ -126,6 +126,7 @@ def test_results_left_unread_end_in_silence(capfd, caplog, recwarn):
     """An error in what reads the results is to be the only thing that users see."""
     with closing(ordered_map(time.sleep, [0.02] * 200, 2)) as results:
         next(results)
+        time.sleep(0.3)  # others are ready by now, and not read
     started = time.monotonic()
     assert list(ordered_map(abs, [-1, -2], 2)) == [1, 2]  # the workers are free again
     assert time.monotonic() - started < 30

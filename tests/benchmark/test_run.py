@@ -491,6 +491,28 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(tmp_path, quick, no_report)
     assert content(out) == content(fresh)
 
 
+def test_an_error_ends_the_workers_at_once(tmp_path, quick, no_report):
+    """Left to the garbage collector, they would end with tracebacks while Python exits."""
+    from benchmark import run as module
+
+    ended = []
+
+    def noted(function, items, jobs):
+        try:
+            for item in items:
+                yield function(item)
+        finally:
+            ended.append(len(items))
+
+    connect = sqlite3.connect
+    quick.setattr(module, "ordered_map", noted)
+    quick.setattr(sqlite3, "connect", lambda *args, **kw: connect(*args, **kw, factory=FullDisk))
+    with pytest.raises(BenchmarkError) as caught:
+        run(options(tmp_path / "out", models=("uniform",)))
+    assert caught.tb is not None  # it keeps everything alive that is not closed
+    assert ended == [4]
+
+
 def test_a_full_disk_while_writing_tables_loses_no_score(tmp_path, quick, no_report):
     out = tmp_path / "out"
     with pytest.MonkeyPatch.context() as patch:

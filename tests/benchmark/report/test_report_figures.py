@@ -129,6 +129,15 @@ def test_scatter_pairs_images_and_counts_those_below_zero(make):
     assert all(axes.get_xlim() == axes.get_ylim() == panel.get_xlim() for axes in figure.axes)
 
 
+def test_scatter_without_models_shows_baselines_and_bounds(make):
+    folder = make(n_models=0, n_images=10)
+    set_gains(folder, "centerbias", np.zeros(10))
+    figure = scatter_figure(Results.read(folder.write()))
+    titles = {axes.get_title() for axes in figure.axes}
+    assert "Uniform" in titles
+    assert not titles & {"Centre bias", "Gold standard"}  # 0 over itself; the x axis
+
+
 def test_panels_are_square(make):
     for n_models in (1, 4, 9):
         results = Results.read(make(str(n_models), n_models=n_models).write())
