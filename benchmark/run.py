@@ -77,10 +77,10 @@ Report = Callable[[str], None]
 
 
 def output_folder(options: Options, dataset: str) -> Path:
-    """Where results go: runs of another scope or protocol never overwrite the full default one."""
+    """Where results go: runs of another scope or setting never overwrite the full default one."""
     if options.out is not None:
         return options.out
-    parts = [dataset]
+    parts, default = [dataset], Options()
     if options.protocol != "tuebingen":
         parts.append(options.protocol)
     if options.maps != "right":
@@ -89,7 +89,21 @@ def output_folder(options: Options, dataset: str) -> Path:
         parts.append(f"first{options.images}")
     if options.models or options.metrics:
         parts.append("selection")
+    if options.kernel_size is not None:
+        parts.append(f"kernel{options.kernel_size:g}")
+    if options.seed != default.seed:
+        parts.append(f"seed{options.seed}")
+    if options.draws != default.draws:
+        parts.append(f"draws{options.draws}")
     return Path("results") / "-".join(parts)
+
+
+def _folder_name(dataset: Dataset) -> str:
+    """The data set's name, made another if a registered data set has it but is not this one."""
+    registered = registry.datasets().get(dataset.name)
+    if registered is None or registered.metadata["title"] == dataset.spec.title:
+        return dataset.name
+    return f"{dataset.name}-folder"
 
 
 def run(options: Options, say: Report = lambda text: None) -> Outcome:
@@ -112,7 +126,7 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
     if not len(dataset.fixations.x):
         raise BenchmarkError(f"{dataset.name}: there is no fixation on these images to score.")
     images = range(len(dataset))[: options.images]
-    folder = output_folder(options, dataset.name)
+    folder = output_folder(options, _folder_name(dataset))
     store = Store(folder / "scores.sqlite")
     try:
         say(f"{dataset.spec.title}: {len(dataset)} images, {len(dataset.fixations.x)} fixations")

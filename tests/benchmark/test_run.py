@@ -19,10 +19,11 @@ from click.testing import CliRunner
 
 from benchmark import provenance, registry
 from benchmark.cli import main
+from benchmark.datasets.locate import load
 from benchmark.datasets.simulated import simulate, true_information_gain
 from benchmark.errors import BenchmarkError
 from benchmark.evaluate import Evaluation
-from benchmark.run import Options, fit_models, output_folder, run
+from benchmark.run import Options, _folder_name, fit_models, output_folder, run
 from models.centerbias import CenterBias
 from tests.benchmark.tiny import Blob, FaultyBlob, Interrupted, without_fixations
 
@@ -376,7 +377,8 @@ def test_a_killed_run_goes_on(tmp_path, monkeypatch, no_figures):
     ("changes", "folder"),
     [
         ({}, "tiny"),
-        ({"seed": 1, "jobs": 2, "draws": 100}, "tiny"),
+        ({"jobs": 2}, "tiny"),
+        ({"seed": 1, "draws": 100, "kernel_size": 30.0}, "tiny-kernel30-seed1-draws100"),
         ({"images": 10}, "tiny-first10"),
         ({"models": ("uniform",)}, "tiny-selection"),
         ({"metrics": ("IG",)}, "tiny-selection"),
@@ -392,11 +394,18 @@ def test_a_run_of_another_scope_has_a_folder_of_its_own(changes, folder):
     assert output_folder(Options(**changes, out=Path("x")), "tiny") == Path("x")
 
 
+def test_a_folder_called_like_a_registered_data_set_has_another_name(make_folder):
+    own = load(str(make_folder(name="photographs")))
+    assert own.name == "photographs"
+    assert _folder_name(own) == "photographs-folder"
+    assert _folder_name(load("photographs")) == "photographs"
+
+
 def test_a_partial_run_leaves_full_results_alone(tmp_path, quick, no_report):
     quick.chdir(tmp_path)
     full = {"models": (), "metrics": (), "out": None}
     folder = run(options(**full)).folder
-    assert folder == Path("results/scenes")
+    assert folder == Path("results/scenes-kernel4-draws200")
     before = content(folder)
     for change in ({"images": 2}, {"models": ("uniform",)}, {"metrics": ("IG",)}):
         assert run(options(**{**full, **change})).folder != folder
