@@ -59,7 +59,7 @@ def scatter_figure(results: Results) -> Figure | None:
             _draw_panel(panel, gains[GOLD], gains[model.name], limits, gains.size)
             _title(panel, name, gains[[GOLD, model.name]].dropna()[model.name])
         _remove_empty(grid, len(models))
-        _label(figure, f"information gain per image{unit}")
+        _label(figure, f"IG per image{unit}")
     return figure
 
 
@@ -83,8 +83,8 @@ def _label(figure: Figure, what: str) -> None:
     panels = figure.subplotpars
     x, y = (panels.left + panels.right) / 2, (panels.bottom + panels.top) / 2
     width, height = figure.get_size_inches()
-    figure.text(x, 0.02 / height, f"Gold standard: {what}", ha="center", va="bottom")
-    figure.text(0.02 / width, y, f"Model: {what}", rotation=90, ha="left", va="center")
+    figure.text(x, 0.02 / height, f"Gold standard, {what}", ha="center", va="bottom")
+    figure.text(0.02 / width, y, f"Model, {what}", rotation=90, ha="left", va="center")
 
 
 def _shape(n_panels: int) -> tuple[float, int]:
