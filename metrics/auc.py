@@ -20,6 +20,7 @@ _BLOCK = 2048  # values that stay in the first-level cache
 #: Bins follow the floating-point format: sign, exponent and the leading bits of the fraction.
 _SHIFT = 52 - 12
 _MOST_BINS = 1 << 20
+_VALUES_PER_BIN = 4  # at least, so that setting up bins costs less than filling them
 
 
 @numba.njit(nogil=True, cache=True)
@@ -63,8 +64,8 @@ def _bin_all(
     """
     count = thresholds.size
     lowest, highest = _bin(threshold_bits[0]), _bin(threshold_bits[count - 1])
-    width = 0
-    while ((highest - lowest) >> width) >= _MOST_BINS:
+    width, most = 0, max(min(_MOST_BINS, values.size // _VALUES_PER_BIN), 2)
+    while ((highest - lowest) >> width) >= most:
         width += 1
     lowest, highest = lowest >> width, highest >> width
     # thresholds first[b] ... first[b + 1] - 1 fall into bin b

@@ -51,6 +51,7 @@ def kl_divergence(saliency_map: NDArray, empirical_map: NDArray, epsilon: float 
     if not q.any():
         return float("nan")
     logs = np.empty_like(p)
-    _ratio(p, q, *density_scale(p), *density_scale(q), epsilon, logs)
+    scale = density_scale(q)
+    _ratio(p, q, *density_scale(p), *scale, epsilon, logs)
     np.log(logs, out=logs)
-    return float(np.vdot(q, logs)) * density_scale(q)[0]
+    return float(np.vdot(q, logs)) * scale[0]
