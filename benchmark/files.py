@@ -1,15 +1,111 @@
-"""CSV and JSON as this program writes them: whole or not at all, equal content in equal bytes."""
+"""Files of results: read with errors that name the remedy, written whole, equal content alike."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from benchmark.report.files import write_whole
+from benchmark.errors import BenchmarkError
+
+REMEDY = "Write the folder again with `python -m benchmark run`."
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in ``path``.
+
+    Raises:
+        BenchmarkError: the file is missing, unreadable or not a JSON object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BenchmarkError(f"{path} is missing. {REMEDY}") from error
+    except (OSError, ValueError) as error:
+        raise BenchmarkError(f"{path} cannot be read as JSON: {error}. {REMEDY}") from error
+    if not isinstance(content, dict):
+        raise BenchmarkError(f"{path} must hold a JSON object. {REMEDY}")
+    return content
+
+
+def read_csv(path: Path, texts: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
+    """The named columns of a CSV file; an empty number is NaN, text is taken literally.
+
+    Text columns keep values such as "NA" or "001", which are legitimate names of models and images.
+
+    Raises:
+        BenchmarkError: the file is missing or unreadable, lacks a column, or has text for a number;
+            the line is named.
+    """
+    columns = [*texts, *numbers]
+    try:
+        # no value is interpreted: reading numbers as pandas does is not exact in all its versions
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    except FileNotFoundError as error:
+        raise BenchmarkError(f"{path} is missing. {REMEDY}") from error
+    except (OSError, ValueError) as error:  # parser and decoding errors are ValueErrors
+        raise BenchmarkError(f"{path} cannot be read as CSV: {error}. {REMEDY}") from error
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        raise BenchmarkError(f"{path} lacks the column(s) {', '.join(missing)}. {REMEDY}")
+    for column in numbers:
+        frame[column] = _floats(path, column, frame[column])
+    return frame[columns]
+
+
+def _floats(path: Path, column: str, texts: pd.Series) -> np.ndarray:
+    values = np.full(len(texts), np.nan)
+    for row, text in enumerate(texts):
+        if text == "":
+            continue
+        try:
+            values[row] = float(text)
+        except ValueError as error:
+            raise BenchmarkError(
+                f"{path}, line {row + 2}: {column} is {text!r}, expected a number. {REMEDY}"
+            ) from error
+    return values
+
+
+def write_whole(path: Path, content: str | bytes) -> Path:
+    """Write ``content`` to ``path`` so that readers see the old file or the new one, never a part.
+
+    Raises:
+        BenchmarkError: the folder cannot be written to, or the disk is full.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        # what stopped the writing may stop the removal, too; the first error is the one to tell
+        with contextlib.suppress(BenchmarkError):
+            discard(temporary)
+        raise BenchmarkError(
+            f"{path} cannot be written: {error.strerror or error}. "
+            "Free some space or choose a folder that you may write to."
+        ) from error
+    return path
+
+
+def discard(path: Path) -> None:
+    """Remove a file if it exists.
+
+    Raises:
+        BenchmarkError: the folder cannot be written to.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise BenchmarkError(f"{path} cannot be removed: {error.strerror or error}.") from error
 
 
 def write_csv(frame: pd.DataFrame, path: Path, columns: Sequence[str]) -> None:

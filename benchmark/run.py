@@ -148,9 +148,8 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
         scores = _collect(evaluation, names, keys, store)
     finally:
         store.close()
-    outcome = Outcome(folder, _export(folder, evaluation, names, scores, failures, options))
-    outcome.failures = failures
-    return outcome
+    summary = _export(folder, evaluation, names, scores, failures, options)
+    return Outcome(folder, summary, failures)
 
 
 def _variants(options: Options) -> dict[str, Any]:

@@ -23,8 +23,7 @@ from scipy.ndimage import gaussian_filter
 from threadpoolctl import threadpool_limits
 
 from benchmark.errors import DataError
-from benchmark.files import write_csv
-from benchmark.report.files import write_whole
+from benchmark.files import write_csv, write_whole
 from metrics.auc import auc, rescale_fixations, shuffled_auc
 from metrics.cc import correlation
 from metrics.gaussian import filtered_map, filtered_points

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmark.report.files import discard, write_whole
+from benchmark.files import discard, write_whole
 from benchmark.report.plots.explained import explained_figure
 from benchmark.report.plots.information import information_figure
 from benchmark.report.plots.overview import overview_figure

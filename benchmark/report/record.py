@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchmarkError
-from benchmark.report.files import REMEDY
+from benchmark.files import REMEDY
 
 KINDS = ("baseline", "model", "ceiling")
 ORDER = ("IG", "IG_image", "LL", "LL_image", "AUC", "sAUC", "NSS", "CC", "KL", "SIM")

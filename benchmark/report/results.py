@@ -16,8 +16,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmark.errors import BenchmarkError, UnknownNameError
+from benchmark.files import REMEDY, read_csv, read_json
 from benchmark.report import record
-from benchmark.report.files import REMEDY, read_csv, read_json
 from benchmark.report.record import (
     KINDS,
     PER_IMAGE,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmark.files import write_whole
 from benchmark.report.figures import write_figures
-from benchmark.report.files import write_whole
 from benchmark.report.latex import latex_table
 from benchmark.report.markdown import markdown_table
 from benchmark.report.results import Results

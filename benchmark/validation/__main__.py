@@ -30,8 +30,7 @@ def main(out: Path | None, quick: bool, seed: int) -> None:
     """
     from tqdm import tqdm
 
-    from benchmark.files import write_csv
-    from benchmark.report.files import write_whole
+    from benchmark.files import write_csv, write_whole
     from benchmark.report.plots.style import render
     from benchmark.validation import convergence, coverage, figures, readme
 

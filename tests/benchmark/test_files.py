@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmark.errors import BenchmarkError
-from benchmark.files import write_csv, write_json
-from benchmark.report.files import read_csv
+from benchmark.files import read_csv, write_csv, write_json
 
 
 def test_csv_has_ten_digits_and_empty_fields_for_nan(tmp_path):

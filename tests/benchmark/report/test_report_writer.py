@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmark import files
 from benchmark.errors import BenchmarkError
-from benchmark.report import files
-from benchmark.report.files import write_whole
+from benchmark.files import write_whole
 from benchmark.report.writer import write_report
 
 
