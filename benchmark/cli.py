@@ -52,6 +52,8 @@ def main() -> None:
     Examples:
       python -m benchmark run                      built-in photographs, simulated observers
       python -m benchmark run --dataset mit1003    a real data set
+      python -m benchmark predict photo.jpg        a density for an image of yours
+      python -m benchmark train --dataset mit1003  train DeepGaze II
       python -m benchmark list                     what can be scored, and how
     """
 
@@ -111,12 +113,104 @@ def run(**options: Any) -> None:
         )
 
 
+@main.command()
+@click.option("--model", default="deepgaze2", show_default=True, help="Whose recipe to follow.")
+@click.option("--dataset", default="mit1003", show_default=True, help="Name or folder.")
+@DATA_ROOT
+@click.option(
+    "--with", "together", callback=comma_separated,
+    help="Data sets to learn from together with the first, comma-separated.",
+)  # fmt: skip
+@click.option("--pretrain", callback=comma_separated, help="Data sets to learn from before.")
+@click.option(
+    "--folds", "n_folds", type=click.IntRange(min=3), default=10, show_default=True,
+    help="Folds of images.",
+)  # fmt: skip
+@click.option(
+    "--only", callback=comma_separated, help="Train only these folds, comma-separated, from 0."
+)
+@click.option(
+    "--scheme", type=click.Choice(["8-1-1", "9-1"]), default="8-1-1", show_default=True,
+    help="Of ten folds, how many are for training, stopping and testing; 9-1: the paper's, where "
+    "the test fold also stops the training.",
+)  # fmt: skip
+@click.option(
+    "--seeds", type=click.IntRange(min=1), default=1, show_default=True,
+    help="Readouts of each fold; their densities are averaged.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--training-images", type=click.IntRange(min=1), help="Learn from so many images.")
+@click.option(
+    "--set", "changes", multiple=True, metavar="NAME=VALUE",
+    help="Change the recipe, e.g. --set epochs=20 --set loss=image --set readout.stride=4.",
+)  # fmt: skip
+@click.option("--features", type=FOLDER, help="Folder of the feature cache. Default: user's cache.")
+@click.option("--cache/--no-cache", default=True, help="Keep features on disk.")
+@click.option(
+    "--precision", type=click.Choice(["float32", "bfloat16"]), default="float32",
+    show_default=True, help="Of the backbone's computations.",
+)  # fmt: skip
+@click.option("--jobs", type=int, default=1, show_default=True, help="Processes; -1: all cores.")
+@click.option("--out", type=FOLDER, help="Folder. Default: training/MODEL-DATASET.")
+def train(**options: Any) -> None:
+    """Train the readouts of a model, cross-validated over images.
+
+    Training that was interrupted goes on after its last epoch: start it again with the same
+    options. Writes weights (safetensors), learning curves and a record of what was done.
+
+    \b
+    Examples:
+      python -m benchmark train --model deepgaze2 --dataset mit1003 --jobs 2
+      python -m benchmark train --dataset mit1003 --pretrain osie
+      python -m benchmark train --dataset my_experiment/ --only 0 --set epochs=5
+    """
+    from benchmark.train import TrainOptions, parse_changes
+    from benchmark.train import train as train_model
+
+    options["changes"] = parse_changes(options["model"], options["changes"])
+    options["folds"] = tuple(int(fold) for fold in options.pop("only")) or None
+    outcome = train_model(TrainOptions(**options), lambda text: click.echo(text, err=True))
+    gain = outcome.test["test"].mean()
+    click.echo(f"Mean information gain on the test images: {gain:.4f} bits per fixation.")
+    click.echo(f"Written to {outcome.weights}")
+
+
+@main.command()
+@click.argument("images", nargs=-1, required=True, type=FOLDER)
+@click.option("--model", default="deepgaze2", show_default=True)
+@click.option(
+    "--format", "formats", callback=comma_separated, default="npy,png", show_default=True,
+    help="npy and hdf5 hold log densities, png shows them over the image; comma-separated.",
+)  # fmt: skip
+@click.option(
+    "--centre-bias/--no-centre-bias", default=True, help="Multiply the prior in, or leave it out."
+)
+@click.option("--out", type=FOLDER, default="predictions", show_default=True)
+def predict(
+    images: tuple[Path, ...], model: str, formats: tuple[str, ...], centre_bias: bool, out: Path
+) -> None:
+    """Predict where people look in IMAGES (files, or folders of them).
+
+    \b
+    Examples:
+      python -m benchmark predict photo.jpg
+      python -m benchmark predict my_images/ --format hdf5 --out my_predictions
+    """
+    from benchmark.predict import predict as predict_images
+
+    done = predict_images(images, model, out, formats, centre_bias)
+    for file in dict.fromkeys(file for each in done for file in each.files):
+        click.echo(file)
+
+
 @main.command(name="list")
 @click.argument(
-    "what", required=False, type=click.Choice(["datasets", "models", "metrics", "protocols"])
+    "what",
+    required=False,
+    type=click.Choice(["datasets", "models", "backbones", "metrics", "protocols"]),
 )
 def list_(what: str | None) -> None:
-    """List data sets, models, metrics and protocols.
+    """List data sets, models, their backbones, metrics and protocols.
 
     \b
     Examples:
@@ -126,6 +220,7 @@ def list_(what: str | None) -> None:
     kinds = {
         "datasets": registry.datasets(),
         "models": registry.models(),
+        "backbones": registry.backbones(),
         "metrics": registry.metrics(),
         "protocols": registry.protocols(),
     }
@@ -170,14 +265,27 @@ def check(path: str, data_root: Path | None, predictions_for: str | None) -> Non
 @DATA_ROOT
 @click.option("--force", is_flag=True, help="Replace a copy that is already there.")
 def download(name: str, data_root: Path | None, force: bool) -> None:
-    """Fetch a data set, verify it and put it where the other commands find it.
+    """Fetch a data set or a backbone, verify it and put it where the other commands find it.
 
-    An interrupted download goes on where it stopped.
+    An interrupted download goes on where it stopped. The weights of a backbone go to the folder in
+    $BENCHMARK_WEIGHTS, by default the user's cache folder.
 
     \b
-    Example:
+    Examples:
       python -m benchmark download mit1003
+      python -m benchmark download vgg19-torchvision
     """
+    known = {**registry.datasets(), **registry.backbones()}
+    if registry.lookup(known, name, "data set or backbone").name in registry.backbones():
+        from benchmark.weights import download as fetch_weights
+
+        if data_root is not None:
+            raise BenchmarkError(
+                "weights do not go below a data root: name their folder in BENCHMARK_WEIGHTS, and "
+                "leave out --data-root."
+            )
+        click.echo(f"Ready: {fetch_weights(name, force=force)}")
+        return
     from benchmark.datasets.download import download as fetch
 
     click.echo(f"Ready: {fetch(name, data_root, force=force)}")

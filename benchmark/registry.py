@@ -99,6 +99,11 @@ def models() -> dict[str, Entry]:
     return discover("models", "model")
 
 
+def backbones() -> dict[str, Entry]:
+    """Registered backbones of the feature models by name."""
+    return discover("models.deepgaze.backbones", "backbone")
+
+
 def metrics() -> dict[str, Entry]:
     """Registered metrics by name."""
     return discover("metrics", "metric")

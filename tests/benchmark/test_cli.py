@@ -124,7 +124,10 @@ def test_help_and_listing_import_nothing_heavy():
 def test_list_names_everything_that_is_registered():
     lines = invoke("list").output.splitlines()
     found = {line.split()[0]: line for line in lines if line.startswith("  ")}
-    kinds = (registry.datasets(), registry.models(), registry.metrics(), registry.protocols())
+    kinds = (
+        registry.datasets(), registry.models(), registry.backbones(), registry.metrics(),
+        registry.protocols(),
+    )  # fmt: skip
     assert set(found) == {name for entries in kinds for name in entries}
     for name, entry in registry.datasets().items():
         assert found[name].endswith("[simulated]") == entry.metadata.get("simulated", False)
@@ -182,7 +185,7 @@ def test_exit_codes(arguments, code, tmp_path, monkeypatch):
         (["run", "--models", "centrebias"], "unknown model 'centrebias'. Did you mean 'centerbi"),
         (["run", "--metrics", "IG,auc"], "unknown metric 'auc'. Did you mean 'AUC'?"),
         (["run", "--protocol", "tubingen"], "unknown protocol 'tubingen'. Did you mean 'tuebing"),
-        (["download", "ossie"], "unknown data set 'ossie'. Did you mean 'osie'?"),
+        (["download", "ossie"], "unknown data set or backbone 'ossie'. Did you mean 'osie'?"),
         (["check", "photograph"], "unknown data set 'photograph'. Did you mean 'photographs'?"),
     ],
     ids=str,

@@ -1,0 +1,271 @@
+"""Trains the readouts of a DeepGaze on data sets, fold by fold; writes weights and curves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from benchmark import provenance
+from benchmark.datasets.locate import load
+from benchmark.datasets.splits import image_folds
+from benchmark.errors import BenchmarkError
+from benchmark.files import write_csv, write_json
+from benchmark.parallel import ordered_map
+from models.base import TrainingData
+from models.deepgaze.backbones import WeightsError
+from models.deepgaze.cache import FeatureCache, default_folder
+from models.deepgaze.corpus import Corpus
+from models.deepgaze.features import loaded
+from models.deepgaze.folds import Plan, Trained, fill_cache, train_fold
+from models.deepgaze.recipes import RECIPES
+from models.deepgaze.training import Epoch
+from models.deepgaze.weights import TrainedOn, Weights, hashes_as_bytes
+
+CURVES = ["fold", "seed", "stage", "epoch", "training", "stopping", "blur", "prior_weight"]
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What to train, and on what; the defaults are those of the command line.
+
+    Attributes:
+        together: data sets that are learned from together with the first.
+        pretrain: data sets that are learned from before.
+        seeds: readouts of each fold, which are mixed.
+        folds: train only these, None for all.
+        changes: fields of the recipe that differ from the model's own.
+        features: folder of the feature cache; None for the user's cache folder.
+        cache: keep features on disk.
+    """
+
+    model: str = "deepgaze2"
+    dataset: str = "mit1003"
+    together: tuple[str, ...] = ()
+    pretrain: tuple[str, ...] = ()
+    n_folds: int = 10
+    scheme: str = "8-1-1"
+    folds: tuple[int, ...] | None = None
+    seeds: int = 1
+    seed: int = 0
+    training_images: int | None = None
+    changes: tuple[tuple[str, Any], ...] = ()
+    data_root: Path | None = None
+    features: Path | None = None
+    cache: bool = True
+    precision: str = "float32"
+    jobs: int = 1
+    out: Path | None = None
+
+
+@dataclass(frozen=True)
+class TrainOutcome:
+    """Where the weights are, and the gain on the test images of each readout, in bits."""
+
+    folder: Path
+    weights: Path
+    test: pd.DataFrame
+
+
+Report = Callable[[str], None]
+
+
+def parse_changes(model: str, texts: Sequence[str]) -> tuple[tuple[str, Any], ...]:
+    """Changes of a recipe from "name=value" texts; "readout.name" is a field of the readout.
+
+    Raises:
+        BenchmarkError: a name is unknown, or a value has the wrong type.
+    """
+    if model not in RECIPES:
+        raise BenchmarkError(
+            f"{model!r} cannot be trained. There are recipes for {', '.join(RECIPES)}."
+        )
+    recipe = RECIPES[model]
+    for text in texts:
+        name, _, value = text.partition("=")
+        part, _, inner = name.rpartition(".")
+        owner = recipe.readout if part == "readout" else recipe
+        known = [f.name for f in fields(owner) if f.name not in ("features", "readout")]
+        if part not in ("", "readout") or inner not in known:
+            raise BenchmarkError(
+                f"--set {text}: the recipe has no {name!r}; it has "
+                f"{', '.join(f.name for f in fields(recipe))} and readout."
+                f"{', readout.'.join(f.name for f in fields(recipe.readout))}."
+            )
+        changed = replace(owner, **{inner: _typed(value, getattr(owner, inner), text)})
+        recipe = replace(recipe, readout=changed) if part else changed
+    return tuple(
+        (f.name, getattr(recipe, f.name))
+        for f in fields(recipe)
+        if getattr(recipe, f.name) != getattr(RECIPES[model], f.name)
+    )
+
+
+def _typed(value: str, example: Any, text: str) -> Any:
+    """A value of the type of ``example``."""
+    try:
+        if isinstance(example, bool):
+            return {"true": True, "false": False}[value.lower()]
+        if isinstance(example, tuple):
+            return tuple(int(part) for part in value.split(","))
+        return type(example)(value)
+    except (KeyError, ValueError) as error:
+        kind = "true or false" if isinstance(example, bool) else type(example).__name__
+        raise BenchmarkError(f"--set {text}: {value!r} is not of the type {kind}.") from error
+
+
+def train(options: TrainOptions, say: Report = lambda text: None) -> TrainOutcome:
+    """Train all folds and seeds; what was trained before in the same folder is not trained again.
+
+    Raises:
+        BenchmarkError: an option, a data set, the weights of a backbone or a checkpoint cannot be
+            used.
+    """
+    if options.model not in RECIPES:
+        raise BenchmarkError(
+            f"{options.model!r} cannot be trained. There are recipes for {', '.join(RECIPES)}."
+        )
+    try:
+        return _train(options, say)
+    except (WeightsError, ValueError) as error:
+        raise BenchmarkError(str(error)) from error
+
+
+def _train(options: TrainOptions, say: Report) -> TrainOutcome:
+    recipe = replace(RECIPES[options.model], **dict(options.changes))
+    folder = options.out or Path("training") / f"{options.model}-{options.dataset}"
+    corpora = {
+        name: corpus(name, options)
+        for name in dict.fromkeys((options.dataset, *options.together, *options.pretrain))
+    }
+    plan = Plan(
+        recipe,
+        tuple(corpora[n] for n in dict.fromkeys((options.dataset, *options.together))),
+        tuple(corpora[n] for n in options.pretrain),
+        options.n_folds,
+        options.scheme,
+        options.training_images,
+    )
+    cache = FeatureCache(
+        (options.features or default_folder()) if options.cache else None, options.precision
+    )
+    if options.cache:
+        fill_cache(plan, cache, _progress)
+        say(f"features in {cache.folder}: {cache.size() / 2**30:.2f} GiB")
+    trained = train_folds(plan, options, cache, folder, say)
+    weights = assemble(plan, trained, options)
+    file = folder / f"{options.model}.safetensors"
+    weights.save(file)
+    test = _write_records(folder, plan, trained, weights)
+    return TrainOutcome(folder, file, test)
+
+
+def corpus(name: str, options: TrainOptions) -> Corpus:
+    """A data set, with its folds, as training sees it."""
+    dataset = load(name, options.data_root)
+    return Corpus.of(
+        dataset.name,
+        TrainingData(dataset.stimuli, dataset.fixations, dataset.groups),
+        dataset.content_hash,
+        image_folds(dataset, options.n_folds, options.seed),
+        partial(tqdm, desc=f"reading {name}", unit="image"),
+    )
+
+
+def _progress(items: Sequence, label: str) -> Iterable:
+    return tqdm(items, desc=label, unit="image")
+
+
+def train_folds(
+    plan: Plan, options: TrainOptions, cache: FeatureCache, folder: Path, say: Report
+) -> list[Trained]:
+    """Train every fold and seed, several at a time if asked to."""
+    folds = range(options.n_folds) if options.folds is None else options.folds
+    work = [(fold, options.seed + n) for n in range(options.seeds) for fold in folds]
+    train_one = partial(_train_one, plan, cache, folder)
+    trained = []
+    with closing(ordered_map(train_one, work, options.jobs)) as results:
+        for (fold, seed), result in zip(work, results):
+            say(f"fold {fold}, seed {seed}: {result.test:.4f} bits on the test images")
+            trained.append(result)
+    return trained
+
+
+def _train_one(plan: Plan, cache: FeatureCache, folder: Path, work: tuple[int, int]) -> Trained:
+    fold, seed = work
+
+    def report(epoch: Epoch) -> None:
+        tqdm.write(
+            f"  fold {fold}, seed {seed}, {epoch.stage} {epoch.epoch + 1}: "
+            f"{epoch.training:.4f} bits in training, {epoch.stopping:.4f} on the stopping images, "
+            f"{epoch.seconds:.0f} s"
+        )
+
+    checkpoint = folder / "checkpoints" / f"fold{fold}-seed{seed}.pt"
+    return train_fold(plan, fold, seed, cache, checkpoint, report)
+
+
+def assemble(plan: Plan, trained: Sequence[Trained], options: TrainOptions) -> Weights:
+    """All readouts in one, with the images that each of them must not be judged on."""
+    return Weights(
+        recipe=plan.recipe,
+        backbones={
+            f.backbone: loaded(f.backbone, options.precision).weights_hash
+            for f in plan.recipe.features
+        },
+        members=[result.member for result in trained],
+        corpora={
+            name: TrainedOn(
+                corpus.content_hash,
+                corpus.folds.astype(np.uint8),
+                hashes_as_bytes(corpus.image_hashes),
+                corpus.looks,
+            )
+            for name, corpus in plan.all_corpora.items()
+        },
+        record={
+            "command": provenance.command_line(),
+            "scheme": plan.scheme,
+            "n_folds": plan.n_folds,
+            "trained_together": [c.name for c in plan.corpora],
+            "pretrained_on": [c.name for c in plan.pretraining],
+            "training_images": plan.training_images,
+            "precision": options.precision,
+            "seed": options.seed,
+            "versions": provenance.versions(),
+            "test": [result.test for result in trained],
+            "curves": [[vars_without_time(point) for point in r.curve] for r in trained],
+        },
+    )
+
+
+def vars_without_time(epoch: Epoch) -> dict[str, Any]:
+    """A point of a learning curve as a dict; how long it took does not belong into weights."""
+    return {name: value for name, value in asdict(epoch).items() if name != "seconds"}
+
+
+def _write_records(
+    folder: Path, plan: Plan, trained: Sequence[Trained], weights: Weights
+) -> pd.DataFrame:
+    rows = [
+        {"fold": r.member.fold, "seed": r.member.seed, **vars_without_time(point)}
+        for r in trained
+        for point in r.curve
+    ]
+    write_csv(pd.DataFrame(rows), folder / "curves.csv", CURVES)
+    test = pd.DataFrame(
+        [{"fold": r.member.fold, "seed": r.member.seed, "test": r.test} for r in trained]
+    )
+    write_csv(test, folder / "test.csv", ["fold", "seed", "test"])
+    record: dict[str, Any] = {k: v for k, v in weights.record.items() if k != "curves"}
+    record.update(recipe=asdict(plan.recipe), backbones=weights.backbones)
+    record["source"] = provenance.commit()
+    write_json(record, folder / "training.json")
+    return test

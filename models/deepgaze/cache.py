@@ -1,0 +1,129 @@
+"""Features on disk: computed once for an image, then read by every fold, epoch and ablation.
+
+One file a feature map, in half precision, named by everything that its values depend on: backbone
+and the hash of its weights, precision, scale, layer, and the pixels of the image. Files appear
+whole or not at all, so that processes can share a cache and an interruption costs one image.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+import torch
+from numpy.typing import NDArray
+
+from models.deepgaze.features import FeatureMap, FeatureSet, axes, extract, loaded
+
+#: Rises when the same weights and pixels give other features.
+VERSION = 1
+
+
+def default_folder() -> Path:
+    """The folder of the user's cache that features go to."""
+    return Path(platformdirs.user_cache_dir("deepgaze-benchmark")) / "features"
+
+
+@dataclass(frozen=True)
+class FeatureCache:
+    """Reads features from a folder, computing what is missing.
+
+    Attributes:
+        folder: None keeps nothing: features are computed each time they are asked for.
+    """
+
+    folder: Path | None
+    precision: str = "float32"
+
+    def get(
+        self,
+        image_hash: str,
+        read: Callable[[], NDArray[np.uint8]],
+        shape: tuple[int, int],
+        features: FeatureSet,
+        mirrored: bool = False,
+    ) -> dict[str, FeatureMap]:
+        """Features by layer, in half precision, memory-mapped if they come from the cache.
+
+        Args:
+            image_hash: of the pixels, see :func:`models.deepgaze.images.pixel_hash`.
+            read: gives the pixels (height, width, 3); called only if something is missing.
+            shape: height and width of the image.
+        """
+        network = loaded(features.backbone, self.precision)
+        found, missing = {}, []
+        for layer in features.layers:
+            values = self._read(self.file(image_hash, features, layer, mirrored))
+            if values is None:
+                missing.append(layer)
+                continue
+            tensor = torch.from_numpy(values)
+            at = axes(network, layer, features.scale, shape, tensor.shape[:2], mirrored)
+            found[layer] = FeatureMap(tensor, *at)
+        if missing:
+            for layer, computed in extract(
+                read(), features, mirrored, self.precision, missing
+            ).items():
+                half = _half(computed.values, layer)
+                if self.folder is not None:
+                    _write(self.file(image_hash, features, layer, mirrored), half.numpy())
+                found[layer] = replace(computed, values=half)
+        return {layer: found[layer] for layer in features.layers}
+
+    def has(self, image_hash: str, features: FeatureSet, mirrored: bool = False) -> bool:
+        """Whether all of an image's features are on disk."""
+        return self.folder is not None and all(
+            self.file(image_hash, features, layer, mirrored).is_file() for layer in features.layers
+        )
+
+    def file(self, image_hash: str, features: FeatureSet, layer: str, mirrored: bool) -> Path:
+        """Where a feature map is, or would be."""
+        assert self.folder is not None
+        weights = loaded(features.backbone, self.precision).weights_hash
+        kind = f"{features.backbone}-{weights[:16]}-{self.precision}-v{VERSION}"
+        view = f"{features.scale:g}{'-mirrored' if mirrored else ''}"
+        return self.folder / kind / view / layer / image_hash[:2] / f"{image_hash}.npy"
+
+    def _read(self, file: Path) -> NDArray[np.float16] | None:
+        if self.folder is None:
+            return None
+        try:
+            # copy-on-write, since torch wants writable memory; nothing writes to it
+            return np.load(file, mmap_mode="c", allow_pickle=False)
+        except FileNotFoundError:
+            return None
+        except (ValueError, OSError):  # truncated, or not ours: computed again
+            return None
+
+    def size(self) -> int:
+        """Bytes of all feature maps in the folder."""
+        if self.folder is None:
+            return 0
+        return sum(file.stat().st_size for file in self.folder.rglob("*.npy"))
+
+
+def _half(values: torch.Tensor, layer: str) -> torch.Tensor:
+    half = values.half()
+    if not torch.isfinite(half).all():
+        raise ValueError(
+            f"the features of {layer} reach {values.abs().max():g}, beyond what half precision "
+            "holds."
+        )
+    return half
+
+
+def _write(file: Path, values: NDArray) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            np.save(stream, values)
+        os.replace(temporary, file)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,229 @@
+"""Trains the readouts of a cross-validation: which images each may learn from, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.deepgaze.cache import FeatureCache
+from models.deepgaze.corpus import Corpus, Example, Examples
+from models.deepgaze.features import loaded
+from models.deepgaze.prior import prior_table
+from models.deepgaze.readout import Readout
+from models.deepgaze.training import (
+    Epoch,
+    Recipe,
+    Stage,
+    Training,
+    fit_normalisation,
+    information_gain,
+)
+from models.deepgaze.weights import Member
+
+SCHEMES = ("8-1-1", "9-1")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images of a data set for training, stopping and testing; int arrays of indices."""
+
+    training: NDArray[np.int64]
+    stopping: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, folds: NDArray[np.int64], fold: int, n_folds: int, scheme: str) -> Split:
+        """Fold ``fold`` is for testing, and the next one for stopping.
+
+        Under "9-1", the paper's scheme, training is stopped by the test images themselves.
+        """
+        stop = fold if scheme == "9-1" else (fold + 1) % n_folds
+        return cls(
+            np.flatnonzero((folds != fold) & (folds != stop)),
+            np.flatnonzero(folds == stop),
+            np.flatnonzero(folds == fold),
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A cross-validation.
+
+    Attributes:
+        corpora: data sets that are learned from together; the first decides when to stop.
+        pretraining: data sets that are learned from before.
+        scheme: "8-1-1" or "9-1", see :meth:`Split.of`.
+        training_images: of the first data set, learn from so many; None for all.
+    """
+
+    recipe: Recipe
+    corpora: tuple[Corpus, ...]
+    pretraining: tuple[Corpus, ...] = ()
+    n_folds: int = 10
+    scheme: str = "8-1-1"
+    training_images: int | None = None
+
+    @property
+    def all_corpora(self) -> dict[str, Corpus]:
+        """By name, without duplicates, the first one first."""
+        return {corpus.name: corpus for corpus in (*self.corpora, *self.pretraining)}
+
+    def fingerprint(self, fold: int, seed: int, precision: str) -> str:
+        """Hash of everything that the readout of a fold depends on."""
+        content = {
+            "recipe": asdict(self.recipe),
+            "backbones": {
+                f.backbone: loaded(f.backbone, precision).weights_hash for f in self.recipe.features
+            },
+            "corpora": [_content(corpus) for corpus in self.corpora],
+            "pretraining": [_content(corpus) for corpus in self.pretraining],
+            "plan": [self.n_folds, self.scheme, self.training_images, fold, seed, precision],
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _content(corpus: Corpus) -> list[Any]:
+    return [corpus.name, corpus.content_hash, corpus.folds.tolist()]
+
+
+def fill_cache(
+    plan: Plan,
+    cache: FeatureCache,
+    progress: Callable[[Sequence, str], Iterable] = lambda items, label: items,
+) -> None:
+    """Compute the features that the plan reads and the cache does not hold."""
+    recipe = plan.recipe
+    views = (False, True) if recipe.mirrored or recipe.both_views else (False,)
+    for corpus in plan.all_corpora.values():
+        missing = [
+            (index, features, mirrored)
+            for features in recipe.features
+            for mirrored in views
+            for index in range(len(corpus.image_hashes))
+            if not cache.has(corpus.image_hashes[index], features, mirrored)
+        ]
+        if not missing:
+            continue
+        for index, features, mirrored in progress(missing, f"features of {corpus.name}"):
+            read = partial(corpus.read, index)
+            cache.get(corpus.image_hashes[index], read, corpus.shape(index), features, mirrored)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A readout, its learning curve, and its gain on the test images in bits per fixation.
+
+    The gain is over the prior, on the lattice of the training; scores of the benchmark are exact.
+    """
+
+    member: Member
+    curve: list[Epoch]
+    test: float
+
+
+def train_fold(
+    plan: Plan,
+    fold: int,
+    seed: int,
+    cache: FeatureCache,
+    checkpoint: Path | None = None,
+    report: Callable[[Epoch], None] = lambda epoch: None,
+) -> Trained:
+    """Train the readout that never sees the images of a fold.
+
+    Everything that is fitted (readout, Gaussian, prior, statistics of the features) is fitted on
+    the training images; the stopping images choose the epoch. One thread is used, so that the
+    result is the same whatever else the machine does.
+
+    Raises:
+        ValueError: the checkpoint belongs to another training, or is damaged.
+    """
+    recipe = plan.recipe
+    with one_thread():
+        torch.manual_seed(seed * 1000 + fold)
+        sources = {name: _Source(plan, corpus, fold, cache) for name, corpus in _named(plan)}
+        first = sources[plan.corpora[0].name]
+        channels = [
+            int(m.values.shape[2]) for m in first.examples.maps(int(first.part.training[0]))
+        ]
+        readout = Readout(channels, recipe.readout)
+        joint = [sources[corpus.name] for corpus in plan.corpora]
+        fit_normalisation(
+            readout, (s.examples.maps(int(n)) for s in joint for n in s.part.training)
+        )
+        stopping = first.examples.make(first.part.stopping)
+        stages = []
+        if plan.pretraining:
+            learned = [e for c in plan.pretraining for e in sources[c.name].training()]
+            stages.append(
+                Stage(
+                    "pretraining",
+                    learned,
+                    stopping,
+                    recipe.pretraining_epochs,
+                    recipe.learning_rate,
+                )
+            )
+        rate = recipe.finetuning_rate if plan.pretraining else recipe.learning_rate
+        learned = [e for source in joint for e in source.training()]
+        stages.append(Stage("training", learned, stopping, recipe.epochs, rate))
+        entropy = [seed, fold]
+        training = Training(
+            readout, stages, recipe, entropy, plan.fingerprint(fold, seed, cache.precision)
+        )
+        training.run(checkpoint, report, time.monotonic)
+        readout.eval().requires_grad_(False)
+        priors = {
+            name: torch.from_numpy(prior_table(source.examples.centerbias))
+            for name, source in sources.items()
+        }
+        test = information_gain(readout, first.examples.make(first.part.test))
+    return Trained(Member(fold, seed, readout, priors), training.curve, test)
+
+
+class _Source:
+    """A data set in one fold: its parts, and examples whose prior is fitted on the training part."""
+
+    def __init__(self, plan: Plan, corpus: Corpus, fold: int, cache: FeatureCache):
+        part = Split.of(corpus.folds, fold, plan.n_folds, plan.scheme)
+        if plan.training_images is not None and corpus is plan.corpora[0]:
+            drawn = np.random.default_rng(fold).permutation(part.training)
+            part = replace(part, training=np.sort(drawn[: plan.training_images]))
+        self.part = part
+        self.examples = Examples(
+            corpus,
+            part.training,
+            corpus.centerbias(part.training),
+            plan.recipe.features,
+            cache,
+            plan.recipe.step,
+        )
+
+    def training(self) -> list[Example]:
+        return self.examples.make(self.part.training)
+
+
+def _named(plan: Plan) -> list[tuple[str, Corpus]]:
+    return list(plan.all_corpora.items())
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute in one thread, so that sums are taken in the same order everywhere."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

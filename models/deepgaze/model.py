@@ -1,0 +1,173 @@
+"""DeepGaze as a model: trained readouts of frozen features, mixed into one density."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pysaliency
+import torch
+from numpy.typing import NDArray
+
+from models.base import TrainingData
+from models.centerbias import CenterBias
+from models.deepgaze.backbones import WeightsError
+from models.deepgaze.cache import FeatureCache
+from models.deepgaze.features import FeatureMap, loaded
+from models.deepgaze.images import as_rgb, pixel_hash
+from models.deepgaze.prior import log_prior
+from models.deepgaze.readout import Lattice
+from models.deepgaze.weights import Member, Weights
+
+FOLDER = Path(__file__).parent / "weights"
+#: Names a folder that keeps features, so that an image is seen by the backbone only once.
+VARIABLE = "BENCHMARK_FEATURES"
+#: Memory for what the readouts made of the images seen last, in bytes.
+KEPT_BYTES = 2**28
+
+
+@lru_cache(maxsize=4)
+def _read(file: Path) -> Weights:
+    return Weights.load(file)
+
+
+class DeepGaze(pysaliency.Model):
+    """Mixture of trained readouts: ``p = mean_k p_k``, each a softmax over the image's pixels.
+
+    On an image that the readouts were trained on (known by its pixels, or by its look if it was
+    re-encoded), only those that never saw it are used; on any other image, all of them.
+
+    The prior is the centre bias that a readout was trained with. Fitted on a data set, the model
+    takes that data set's centre bias instead, with the scored image left out, on images that it
+    was not trained on: the same that information gain is relative to. Images that it was trained
+    on always get the prior of the readout that never saw them.
+
+    Args:
+        weights: trained readouts, or the file that holds them; None for those that ship.
+        centerbias: prior for images that are not of a training set.
+        prior: "log density" as above, or "uniform": the prediction without centre bias.
+        precision: of the backbone's computations, "float32" or "bfloat16".
+        features: folder that keeps features; None for $BENCHMARK_FEATURES, or nowhere.
+    """
+
+    file: ClassVar[Path]
+
+    def __init__(
+        self,
+        weights: Weights | Path | None = None,
+        centerbias: CenterBias | None = None,
+        precision: str = "float32",
+        features: Path | None = None,
+    ):
+        super().__init__(caching=False)
+        self.weights = weights if isinstance(weights, Weights) else _read(weights or self.file)
+        self.centerbias = centerbias
+        folder = features or (Path(named) if (named := os.environ.get(VARIABLE)) else None)
+        self.cache = FeatureCache(folder, precision)
+        self._kept: OrderedDict[str, torch.Tensor] = OrderedDict()
+        for name, digest in self.weights.backbones.items():
+            found = loaded(name, precision).weights_hash
+            if found != digest:
+                raise WeightsError(
+                    f"the readouts were trained on weights of {name} with the SHA-256 {digest}; "
+                    f"those on this machine have {found}."
+                )
+
+    @classmethod
+    def fit(cls, data: TrainingData, centerbias: CenterBias) -> DeepGaze:
+        """The shipped readouts, with the data set's centre bias as prior on new images."""
+        return cls(centerbias=centerbias)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the prediction depends on besides the weights, for the record."""
+        return {
+            "readouts": len(self.weights.members),
+            "prior_on_new_images": "trained" if self.centerbias is None else "scored data set",
+            "precision": self.cache.precision,
+        }
+
+    @property
+    def content_hash(self) -> str:
+        """Of readouts and backbones: another hash, other predictions."""
+        parts = (self.weights.content_hash, *sorted(self.weights.backbones.values()))
+        return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+    def log_density(self, stimulus: Any) -> NDArray[np.float64]:
+        """Natural log of the density of a stimulus or image array, (height, width)."""
+        return self._mixture(stimulus, with_prior=True)
+
+    def _log_density(self, stimulus: Any) -> NDArray[np.float64]:
+        return self.log_density(stimulus)
+
+    def log_density_without_prior(self, stimulus: Any) -> NDArray[np.float64]:
+        """The same with a uniform prior, as the paper has it for the shuffled AUC."""
+        return self._mixture(stimulus, with_prior=False)
+
+    @torch.inference_mode()
+    def _mixture(self, stimulus: Any, with_prior: bool) -> NDArray[np.float64]:
+        rgb = as_rgb(stimulus)
+        lattice = Lattice.of_pixels(*rgb.shape[:2])
+        known = self.weights.known_as(rgb)
+        members = self.weights.members_for(known[1] if known else None)
+        priors: dict[int, torch.Tensor] = {}
+        own_prior = None
+        if self.centerbias is not None and known is None:
+            own_prior = torch.from_numpy(self.centerbias.log_density(stimulus)).float()
+        total = torch.zeros(rgb.shape[:2], dtype=torch.float64)
+        for member, priorities in zip(members, self._priorities(rgb, members)):
+            prior = own_prior
+            if prior is None and with_prior:
+                if member.fold not in priors:
+                    table = self._table(member, known)
+                    priors[member.fold] = torch.from_numpy(log_prior(table, lattice))
+                prior = priors[member.fold]
+            for priority in priorities:
+                log_density = member.readout.log_density(
+                    priority, lattice, prior if with_prior else None
+                )
+                total += log_density.exp_()
+        return (total / total.sum()).log_().numpy()
+
+    def _table(self, member: Member, known: tuple[str, int] | None) -> NDArray[np.float32]:
+        """The prior of the data set that the image is of, else of the first one."""
+        name = known[0] if known else next(iter(self.weights.corpora))
+        return member.priors[name].numpy()
+
+    def _priorities(self, rgb: NDArray[np.uint8], members: Sequence[Member]) -> torch.Tensor:
+        """What each readout makes of the image, (members, views, rows, columns).
+
+        These small maps are kept for the images seen last: the benchmark asks for a prediction
+        twice, for the mean prediction and for the scores.
+        """
+        digest = pixel_hash(rgb)
+        if digest not in self._kept:
+            views = (False, True) if self.weights.recipe.both_views else (False,)
+            maps = [self._maps(rgb, digest, mirrored) for mirrored in views]
+            height, width = rgb.shape[:2]
+            self._kept[digest] = torch.stack(
+                [
+                    torch.stack([member.readout.priority(m, height, width) for m in maps])
+                    for member in members
+                ]
+            )
+            while sum(kept.nbytes for kept in self._kept.values()) > KEPT_BYTES:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(digest)
+        return self._kept[digest]
+
+    def _maps(self, rgb: NDArray[np.uint8], digest: str, mirrored: bool) -> list[FeatureMap]:
+        found: list[FeatureMap] = []
+        for features in self.weights.recipe.features:
+            maps = self.cache.get(digest, lambda: rgb, rgb.shape[:2], features, mirrored)
+            found += maps.values()
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_kept": OrderedDict()}

@@ -1,0 +1,15 @@
+"""How the models that ship were trained."""
+
+from __future__ import annotations
+
+from models.deepgaze.features import FeatureSet
+from models.deepgaze.readout import ReadoutConfig
+from models.deepgaze.training import Recipe
+
+RECIPES = {
+    "deepgaze2": Recipe(),
+    "deepgaze1": Recipe(
+        features=(FeatureSet("alexnet-caffe", ("conv5",), 1.0),),
+        readout=ReadoutConfig(widths=(1,)),
+    ),
+}
