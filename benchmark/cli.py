@@ -43,6 +43,13 @@ def comma_separated(context: click.Context, option: click.Parameter, value: str)
     return tuple(part.strip() for part in (value or "").split(",") if part.strip())
 
 
+def folds(names: tuple[str, ...]) -> tuple[int, ...]:
+    """Numbers of folds."""
+    if not all(name.isdecimal() for name in names):
+        raise BenchmarkError(f"folds are numbers from 0, not {', '.join(names)}.")
+    return tuple(int(name) for name in names)
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="benchmark")
 def main() -> None:
@@ -53,7 +60,7 @@ def main() -> None:
       python -m benchmark run                      built-in photographs, simulated observers
       python -m benchmark run --dataset mit1003    a real data set
       python -m benchmark predict photo.jpg        a density for an image of yours
-      python -m benchmark train --dataset mit1003  train DeepGaze II
+      python -m benchmark train --jobs 2           train DeepGaze II
       python -m benchmark list                     what can be scored, and how
     """
 
@@ -168,11 +175,54 @@ def train(**options: Any) -> None:
     from benchmark.train import train as train_model
 
     options["changes"] = parse_changes(options["model"], options["changes"])
-    options["folds"] = tuple(int(fold) for fold in options.pop("only")) or None
+    only = options.pop("only")
+    if not all(fold.isdecimal() for fold in only):
+        raise BenchmarkError(f"--only {','.join(only)}: expected numbers of folds, such as 0,3.")
+    options["folds"] = tuple(int(fold) for fold in only) or None
     outcome = train_model(TrainOptions(**options), lambda text: click.echo(text, err=True))
     gain = outcome.test["test"].mean()
     click.echo(f"Mean information gain on the test images: {gain:.4f} bits per fixation.")
     click.echo(f"Written to {outcome.weights}")
+
+
+@main.command()
+@click.option("--dataset", default="mit1003", show_default=True, help="Name or folder.")
+@DATA_ROOT
+@click.option(
+    "--pretrain", callback=comma_separated, default="osie", show_default=True,
+    help='Data sets for pretraining, comma-separated; "" for none.',
+)  # fmt: skip
+@click.option("--only", callback=comma_separated, help="Variations, comma-separated. Default: all.")
+@click.option(
+    "--test-folds", callback=comma_separated, default="0", show_default=True,
+    help="Test folds to train and score, of ten.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--features", type=FOLDER, help="Folder of the feature cache. Default: user's cache.")
+@click.option("--cache/--no-cache", default=True, help="Keep features on disk.")
+@click.option(
+    "--precision", type=click.Choice(["float32", "bfloat16"]), default="float32",
+    show_default=True, help="Of the backbone's computations.",
+)  # fmt: skip
+@click.option("--jobs", type=int, default=1, show_default=True, help="Processes; -1: all cores.")
+@click.option("--out", type=FOLDER, help="Folder. Default: results/ablation-DATASET.")
+def ablation(**options: Any) -> None:
+    """Train and score variations of DeepGaze II: what each part of it contributes.
+
+    An ablation that was interrupted goes on where it stopped.
+
+    \b
+    Examples:
+      python -m benchmark ablation --jobs 2
+      python -m benchmark ablation --only prior-weight-1,narrow --test-folds 0,1
+    """
+    from benchmark.ablation import AblationOptions
+    from benchmark.ablation import ablation as run_ablation
+
+    options["test_folds"] = folds(options["test_folds"])
+    outcome = run_ablation(AblationOptions(**options), lambda text: click.echo(text, err=True))
+    click.echo((outcome.folder / "README.md").read_text(encoding="utf-8"))
+    click.echo(f"Written to {outcome.folder}")
 
 
 @main.command()

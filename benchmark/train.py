@@ -91,7 +91,7 @@ def parse_changes(model: str, texts: Sequence[str]) -> tuple[tuple[str, Any], ..
     for text in texts:
         name, _, value = text.partition("=")
         part, _, inner = name.rpartition(".")
-        owner = recipe.readout if part == "readout" else recipe
+        owner: Any = recipe.readout if part == "readout" else recipe
         known = [f.name for f in fields(owner) if f.name not in ("features", "readout")]
         if part not in ("", "readout") or inner not in known:
             raise BenchmarkError(
@@ -99,8 +99,11 @@ def parse_changes(model: str, texts: Sequence[str]) -> tuple[tuple[str, Any], ..
                 f"{', '.join(f.name for f in fields(recipe))} and readout."
                 f"{', readout.'.join(f.name for f in fields(recipe.readout))}."
             )
-        changed = replace(owner, **{inner: _typed(value, getattr(owner, inner), text)})
-        recipe = replace(recipe, readout=changed) if part else changed
+        try:
+            changed = replace(owner, **{inner: _typed(value, getattr(owner, inner), text)})
+        except ValueError as error:
+            raise BenchmarkError(f"--set {text}: {error}") from error
+        recipe = replace(recipe, readout=changed) if part else replace(recipe, **vars(changed))
     return tuple(
         (f.name, getattr(recipe, f.name))
         for f in fields(recipe)
@@ -140,7 +143,6 @@ def train(options: TrainOptions, say: Report = lambda text: None) -> TrainOutcom
 
 def _train(options: TrainOptions, say: Report) -> TrainOutcome:
     recipe = replace(RECIPES[options.model], **dict(options.changes))
-    folder = options.out or Path("training") / f"{options.model}-{options.dataset}"
     corpora = {
         name: corpus(name, options)
         for name in dict.fromkeys((options.dataset, *options.together, *options.pretrain))
@@ -153,11 +155,10 @@ def _train(options: TrainOptions, say: Report) -> TrainOutcome:
         options.scheme,
         options.training_images,
     )
-    cache = FeatureCache(
-        (options.features or default_folder()) if options.cache else None, options.precision
-    )
+    folder = options.out or Path("training") / f"{options.model}-{plan.corpora[0].name}"
+    cache = feature_cache(options)
     if options.cache:
-        fill_cache(plan, cache, _progress)
+        fill_cache(plan, cache, progress)
         say(f"features in {cache.folder}: {cache.size() / 2**30:.2f} GiB")
     trained = train_folds(plan, options, cache, folder, say)
     weights = assemble(plan, trained, options)
@@ -179,7 +180,14 @@ def corpus(name: str, options: TrainOptions) -> Corpus:
     )
 
 
-def _progress(items: Sequence, label: str) -> Iterable:
+def feature_cache(options: TrainOptions) -> FeatureCache:
+    """Where features are kept: a folder, or nowhere."""
+    folder = (options.features or default_folder()) if options.cache else None
+    return FeatureCache(folder, options.precision)
+
+
+def progress(items: Sequence, label: str) -> Iterable:
+    """A progress bar over images."""
     return tqdm(items, desc=label, unit="image")
 
 
@@ -188,6 +196,10 @@ def train_folds(
 ) -> list[Trained]:
     """Train every fold and seed, several at a time if asked to."""
     folds = range(options.n_folds) if options.folds is None else options.folds
+    if not set(folds) <= set(range(options.n_folds)):
+        raise BenchmarkError(
+            f"there are folds 0 to {options.n_folds - 1}; asked for {', '.join(map(str, folds))}."
+        )
     work = [(fold, options.seed + n) for n in range(options.seeds) for fold in folds]
     train_one = partial(_train_one, plan, cache, folder)
     trained = []

@@ -58,7 +58,8 @@ class FeatureCache:
         network = loaded(features.backbone, self.precision)
         found, missing = {}, []
         for layer in features.layers:
-            values = self._read(self.file(image_hash, features, layer, mirrored))
+            channels = network.layers[layer].channels if layer in network.layers else 0
+            values = self._read(self.file(image_hash, features, layer, mirrored), channels)
             if values is None:
                 missing.append(layer)
                 continue
@@ -89,16 +90,17 @@ class FeatureCache:
         view = f"{features.scale:g}{'-mirrored' if mirrored else ''}"
         return self.folder / kind / view / layer / image_hash[:2] / f"{image_hash}.npy"
 
-    def _read(self, file: Path) -> NDArray[np.float16] | None:
+    def _read(self, file: Path, channels: int) -> NDArray[np.float16] | None:
+        """A feature map of so many channels; None if there is none, or the file is damaged."""
         if self.folder is None:
             return None
         try:
             # copy-on-write, since torch wants writable memory; nothing writes to it
-            return np.load(file, mmap_mode="c", allow_pickle=False)
-        except FileNotFoundError:
+            values = np.load(file, mmap_mode="c", allow_pickle=False)
+        except (ValueError, OSError, EOFError):  # missing, truncated, or not ours
             return None
-        except (ValueError, OSError):  # truncated, or not ours: computed again
-            return None
+        ours = isinstance(values, np.ndarray) and values.dtype == np.float16 and values.ndim == 3
+        return values if ours and values.shape[2] == channels else None
 
     def size(self) -> int:
         """Bytes of all feature maps in the folder."""

@@ -6,7 +6,7 @@ part alone; what is fitted on the way (centre bias, feature statistics) is fitte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -67,7 +67,7 @@ class Corpus:
         height, width = self.data.stimuli.sizes[index]
         return int(height), int(width)
 
-    def centerbias(self, indices: Sequence[int]) -> CenterBias:
+    def centerbias(self, indices: Iterable[int]) -> CenterBias:
         """The centre bias of some of the images, fitted on their fixations alone."""
         chosen = [int(index) for index in indices]
         stimuli, fixations = pysaliency.create_subset(
@@ -81,6 +81,7 @@ class Example:
     """One image to train or to test on.
 
     Attributes:
+        index: of the image in its data set.
         features: gives the maps of the image; of its mirror image, mirrored back, if asked to.
         lattice: where the log density is evaluated in training.
         log_prior: on the lattice, (rows, columns).
@@ -88,6 +89,7 @@ class Example:
             (fixations, columns).
     """
 
+    index: int
     features: Callable[[bool], list[FeatureMap]]
     lattice: Lattice
     log_prior: Tensor
@@ -120,7 +122,7 @@ class Examples:
     """
 
     corpus: Corpus
-    trained: Sequence[int]
+    trained: NDArray[np.int64]
     centerbias: CenterBias
     feature_sets: tuple[FeatureSet, ...]
     cache: FeatureCache
@@ -158,6 +160,7 @@ class Examples:
         fixations = self.corpus.data.fixations
         own = np.flatnonzero(fixations.n == index)
         return Example(
+            index=index,
             features=lambda mirrored: self.maps(index, mirrored),
             lattice=lattice,
             log_prior=torch.from_numpy(prior).float(),

@@ -90,7 +90,7 @@ def axes(
     mirrored: bool,
 ) -> tuple[Axis, Axis]:
     """Where a layer's cells lie in an image of ``shape``: rows, columns."""
-    found = []
+    found: list[Axis] = []
     for side, count in zip(shape[:2], cells):
         small = side if scale == 1.0 else max(1, round(side * scale))
         axis = network.axis(layer, small, int(count))

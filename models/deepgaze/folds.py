@@ -28,6 +28,7 @@ from models.deepgaze.training import (
     Training,
     fit_normalisation,
     information_gain,
+    log_densities,
 )
 from models.deepgaze.weights import Member
 
@@ -122,14 +123,19 @@ def fill_cache(
 
 @dataclass(frozen=True)
 class Trained:
-    """A readout, its learning curve, and its gain on the test images in bits per fixation.
+    """A readout and how it does on the test images of the first data set.
 
-    The gain is over the prior, on the lattice of the training; scores of the benchmark are exact.
+    Both measures are taken on the lattice of the training; scores of the benchmark are exact.
+
+    Attributes:
+        test: information gain over the prior, bits per fixation.
+        log_densities: natural log of the density per pixel at each image's fixations, by index.
     """
 
     member: Member
     curve: list[Epoch]
     test: float
+    log_densities: dict[int, NDArray[np.float32]]
 
 
 def train_fold(
@@ -188,12 +194,18 @@ def train_fold(
             name: torch.from_numpy(prior_table(source.examples.centerbias))
             for name, source in sources.items()
         }
-        test = information_gain(readout, first.examples.make(first.part.test))
-    return Trained(Member(fold, seed, readout, priors), training.curve, test)
+        tested = first.examples.make(first.part.test)
+        values = log_densities(readout, tested)
+        return Trained(
+            Member(fold, seed, readout, priors),
+            training.curve,
+            information_gain(readout, tested),
+            {e.index: value.numpy() for e, value in zip(tested, values)},
+        )
 
 
 class _Source:
-    """A data set in one fold: its parts, and examples whose prior is fitted on the training part."""
+    """A data set in one fold: its parts, and examples with a prior from the training part."""
 
     def __init__(self, plan: Plan, corpus: Corpus, fold: int, cache: FeatureCache):
         part = Split.of(corpus.folds, fold, plan.n_folds, plan.scheme)

@@ -23,7 +23,7 @@ class Axis:
     @property
     def positions(self) -> NDArray[np.float64]:
         """Centres of the cells in pixels of the image, (cells,)."""
-        return self.start + self.step * np.arange(self.cells)
+        return self.start + self.step * np.arange(self.cells, dtype=np.float64)
 
     def of_resized(self, resized: int, original: int) -> Axis:
         """The same cells in pixels of the image before it was resized along this axis."""

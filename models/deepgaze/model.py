@@ -116,6 +116,11 @@ class DeepGaze(pysaliency.Model):
         lattice = Lattice.of_pixels(*rgb.shape[:2])
         known = self.weights.known_as(rgb)
         members = self.weights.members_for(known[1] if known else None)
+        if not members:
+            raise WeightsError(
+                f"the image is in fold {known and known[1]} of the training data, and these "
+                f"weights hold readouts of the folds {self.weights.folds} only: train that one too."
+            )
         priors: dict[int, torch.Tensor] = {}
         own_prior = None
         if self.centerbias is not None and known is None:
@@ -157,7 +162,10 @@ class DeepGaze(pysaliency.Model):
                     for member in members
                 ]
             )
-            while sum(kept.nbytes for kept in self._kept.values()) > KEPT_BYTES:
+            while (
+                len(self._kept) > 1
+                and sum(kept.nbytes for kept in self._kept.values()) > KEPT_BYTES
+            ):
                 self._kept.popitem(last=False)
         self._kept.move_to_end(digest)
         return self._kept[digest]

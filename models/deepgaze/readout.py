@@ -10,9 +10,10 @@ linear interpolation: a few maps are interpolated instead of thousands.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,10 @@ from torch import Tensor, nn
 from models.deepgaze.features import FeatureMap
 from models.deepgaze.geometry import Axis, interpolation_matrix, tiling
 
-NONLINEARITIES = {"relu": nn.functional.relu, "softplus": nn.functional.softplus}
+NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": nn.functional.relu,
+    "softplus": nn.functional.softplus,
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,16 @@ class ReadoutConfig:
     prior_weight: float = 1.0
     learn_blur: bool = True
     learn_prior_weight: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.widths or self.widths[-1] != 1 or min(self.widths) < 1:
+            raise ValueError(f"widths are positive and end with 1 (one map), not {self.widths}.")
+        if self.nonlinearity not in NONLINEARITIES:
+            raise ValueError(
+                f"nonlinearity is {' or '.join(NONLINEARITIES)}, not {self.nonlinearity!r}."
+            )
+        if not (self.stride > 0 and self.blur > 0):
+            raise ValueError(f"stride ({self.stride}) and blur ({self.blur}) have to be positive.")
 
 
 @dataclass(frozen=True)
@@ -78,10 +92,12 @@ class Readout(nn.Module):
         channels: of the feature maps that are read out together, in order.
     """
 
+    mean: Tensor
+    deviation: Tensor
+    convolutions: nn.ModuleList
+
     def __init__(self, channels: Sequence[int], config: ReadoutConfig):
         super().__init__()
-        if not config.widths or config.widths[-1] != 1:
-            raise ValueError(f"the last width has to be 1 (one map), not {config.widths}.")
         self.config = config
         self.channels = tuple(channels)
         total = sum(channels)
@@ -142,7 +158,7 @@ class Readout(nn.Module):
         self, maps: Sequence[FeatureMap], rows: Axis, columns: Axis, kept: Tensor | None = None
     ) -> Tensor:
         """First convolution on each coarse grid, then interpolated to (rows, columns, width)."""
-        first = self.convolutions[0]
+        first = cast(nn.Linear, self.convolutions[0])
         weight = first.weight / self.deviation
         if kept is not None:
             weight = weight * kept
@@ -192,13 +208,15 @@ def _by_grid(
 
 @lru_cache(maxsize=4096)
 def _interpolation(source: Axis, target: Axis) -> Tensor:
-    return torch.from_numpy(interpolation_matrix(source, target.positions)).float()
+    with torch.inference_mode(False):  # kept, and read by training too
+        return torch.from_numpy(interpolation_matrix(source, target.positions)).float()
 
 
 @lru_cache(maxsize=4096)
 def _squared_distances(targets: Axis, sources: Axis) -> Tensor:
     difference = targets.positions[:, None] - sources.positions[None, :]
-    return torch.from_numpy(difference**2).float()
+    with torch.inference_mode(False):
+        return torch.from_numpy(difference**2).float()
 
 
 def _gaussian(targets: Axis, sources: Axis, sigma: Tensor) -> Tensor:

@@ -45,7 +45,7 @@ class Recipe:
     """
 
     features: tuple[FeatureSet, ...] = (FeatureSet(),)
-    readout: ReadoutConfig = ReadoutConfig()
+    readout: ReadoutConfig = field(default_factory=ReadoutConfig)
     epochs: int = 15
     pretraining_epochs: int = 8
     batch_size: int = 10
@@ -58,6 +58,16 @@ class Recipe:
     loss: str = "fixation"
     stopping: str = "best"
     step: float = 8.0
+
+    def __post_init__(self) -> None:
+        for name, known in (("loss", ("fixation", "image")), ("stopping", ("best", "paper"))):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is {' or '.join(known)}, not {getattr(self, name)!r}.")
+        for name in ("epochs", "pretraining_epochs", "batch_size", "learning_rate", "step"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} has to be positive, not {getattr(self, name)}.")
+        if not 0 <= self.channel_dropout < 1:
+            raise ValueError(f"channel_dropout is in 0 to below 1, not {self.channel_dropout}.")
 
 
 @dataclass
@@ -91,7 +101,8 @@ def fit_normalisation(readout: Readout, maps: Iterable[Sequence[FeatureMap]]) ->
     """Set mean and standard deviation of every channel from the training images' features.
 
     Every image weighs the same. A nearly constant channel keeps a deviation of LEAST_DEVIATION
-    times the median of its layer, so that it cannot explode on other images.
+    times the median of its layer, so that it cannot explode on other images; where most channels
+    are constant, the median is that of the others.
     """
     total = torch.zeros(readout.mean.shape, dtype=torch.float64)
     squares, count = torch.zeros_like(total), 0
@@ -105,21 +116,40 @@ def fit_normalisation(readout: Readout, maps: Iterable[Sequence[FeatureMap]]) ->
     start = 0
     for channels in readout.channels:
         layer = deviation[start : start + channels]
-        layer.clamp_(min=max(LEAST_DEVIATION * float(layer.median()), 1e-12))
+        varying = layer[layer > 0]
+        typical = layer.median() or (varying.median() if len(varying) else 1.0 / LEAST_DEVIATION)
+        layer.clamp_(min=max(LEAST_DEVIATION * float(typical), 1e-12))
         start += channels
     readout.mean.copy_(mean)
     readout.deviation.copy_(deviation)
 
 
-def information_gain(readout: Readout, examples: Sequence[Example]) -> float:
-    """Mean over the fixations, in bits, of the log density ratio to the prior alone."""
-    gain, count = 0.0, 0
+def log_densities(readout: Readout, examples: Iterable[Example]) -> list[Tensor]:
+    """Natural log of the density per pixel at the fixations of each example, (fixations,) each."""
+    found = []
     with torch.inference_mode():
         for example in examples:
             log_density = readout(example.features(False), example.lattice, example.log_prior)
-            gain += float((example.at_fixations(log_density) - example.baseline()).sum())
-            count += example.n_fixations
-    return gain / count / float(np.log(2))
+            found.append(example.at_fixations(log_density))
+    return found
+
+
+def information_gain(readout: Readout, examples: Sequence[Example]) -> float:
+    """Mean over the fixations, in bits, of the log density ratio to the prior alone.
+
+    Raises:
+        ValueError: there is no fixation.
+    """
+    if not examples:
+        raise ValueError(
+            "nobody looked at the images that training is stopped or tested by: take fewer folds, "
+            "or a data set with more images."
+        )
+    ratios = [
+        values - example.baseline()
+        for values, example in zip(log_densities(readout, examples), examples)
+    ]
+    return float(torch.cat(ratios).double().mean() / np.log(2))
 
 
 class Training:
@@ -159,9 +189,9 @@ class Training:
         self.optimizer = torch.optim.AdamW(
             learned, lr=stage.learning_rate, weight_decay=self.recipe.weight_decay
         )
-        steps = stage.epochs * -(-len(stage.training) // self.recipe.batch_size)
+        steps = max(2, stage.epochs * -(-len(stage.training) // self.recipe.batch_size))
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, stage.learning_rate, total_steps=max(steps, 2), pct_start=0.1
+            self.optimizer, stage.learning_rate, total_steps=steps, pct_start=max(0.1, 2 / steps)
         )
 
     def run(

@@ -126,11 +126,11 @@ class Weights:
             "corpora": {name: trained.content_hash for name, trained in self.corpora.items()},
             "record": self.record,
         }
-        content = save(tensors, metadata={"deepgaze": json.dumps(header, sort_keys=True)})
+        content = save(tensors, metadata={"deepgaze": json.dumps(header)})
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(file.name + ".part")
-        part.write_bytes(content)
-        part.replace(file)
+        partial = file.with_name(file.name + ".part")
+        partial.write_bytes(content)
+        partial.replace(file)
 
     @classmethod
     def load(cls, file: Path) -> Weights:
@@ -143,7 +143,8 @@ class Weights:
             digest = hashlib.sha256(file.read_bytes()).hexdigest()
             with safe_open(file, framework="pt") as stored:
                 header = json.loads((stored.metadata() or {}).get("deepgaze", "{}"))
-                tensors = {name: stored.get_tensor(name) for name in stored.keys()}
+                names = list(stored.keys())
+                tensors = {name: stored.get_tensor(name) for name in names}
         except FileNotFoundError as error:
             raise WeightsError(
                 f"{file}: these weights are not there. Train them with 'python -m benchmark train'."

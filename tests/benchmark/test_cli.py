@@ -77,7 +77,7 @@ def test_examples_are_real(command):
             "dataset": registry.datasets(),
             "predictions_for": registry.datasets(),
             "protocol": registry.protocols(),
-            "name": registry.datasets(),
+            "name": {**registry.datasets(), **registry.backbones()},
             "path": registry.datasets(),
         }.items():
             value = context.params.get(option)
@@ -133,7 +133,7 @@ def test_list_names_everything_that_is_registered():
         assert found[name].endswith("[simulated]") == entry.metadata.get("simulated", False)
     assert found["photographs"].endswith("[simulated]")
     for name, entry in registry.models().items():
-        assert found[name].endswith("[ceiling]") == (entry.metadata["kind"] == "ceiling")
+        assert found[name].endswith("[ceiling]") == (entry.metadata.get("kind") == "ceiling")
 
 
 def test_list_of_one_kind():

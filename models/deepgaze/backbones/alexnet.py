@@ -104,12 +104,22 @@ class _AlexNet(Backbone):
             maps = nn.functional.relu(maps)
             yield f"relu{stage}", maps
             if self._is_normalised(stage):
-                # alpha is divided by the size, by torch as by Caffe.
-                maps = nn.functional.local_response_norm(maps, 5, alpha=1e-4, beta=0.75, k=1.0)
+                maps = _normalised(maps)
                 yield f"norm{stage}", maps
             if stage in _POOLED:
                 maps = nn.functional.max_pool2d(maps, 3, stride=2, ceil_mode=True)
                 yield f"pool{stage}", maps
+
+
+def _normalised(maps: Tensor) -> Tensor:
+    """Local response normalisation over five channels: Caffe's, with alpha 1e-4 and beta 0.75.
+
+    Caffe divides alpha by the number of channels, as does torch, whose own function cannot compute
+    it in bfloat16.
+    """
+    squares = nn.functional.pad(maps.square(), (0, 0, 0, 0, 2, 2))
+    total = sum(squares[:, k : k + maps.shape[1]] for k in range(5))
+    return maps * (1.0 + 1e-4 / 5 * total) ** -0.75
 
 
 def _checked(
