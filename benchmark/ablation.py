@@ -14,13 +14,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmark import provenance
+from benchmark.datasets.base import training_data
 from benchmark.datasets.locate import load
 from benchmark.errors import BenchmarkError
 from benchmark.files import write_csv, write_json
 from benchmark.parallel import ordered_map
 from benchmark.scores import Bootstrap, Column, interval
 from benchmark.train import TrainOptions, corpus, feature_cache, progress
-from models.base import TrainingData
 from models.centerbias import CenterBias
 from models.deepgaze.backbones import WeightsError
 from models.deepgaze.cache import FeatureCache
@@ -244,7 +244,7 @@ def _table(
 ) -> pd.DataFrame:
     """Information gain of each variation, and its difference from the reference, with intervals."""
     dataset = load(options.dataset, options.data_root)
-    data = TrainingData(dataset.stimuli, dataset.fixations, dataset.groups)
+    data = training_data(dataset)
     centerbias = CenterBias.fit(data)
     gold = GoldStandard.fit(data, centerbias)
     images = sorted(values[chosen[0].name])

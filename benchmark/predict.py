@@ -19,6 +19,7 @@ from benchmark.datasets.images import SUFFIXES, find_images
 from benchmark.errors import BenchmarkError, DataError
 from benchmark.evaluate import checked
 from benchmark.files import write_whole
+from models.base import UnavailableError
 
 FORMATS = ("npy", "hdf5", "png")
 
@@ -142,7 +143,7 @@ def _build(name: str) -> Any:
             f"the model {name!r} needs the measured fixations of a data set, so it cannot predict "
             f"images alone. Models that can: {', '.join(usable)}."
         ) from error
-    except ValueError as error:  # weights are missing or damaged
+    except UnavailableError as error:
         raise BenchmarkError(str(error)) from error
 
 

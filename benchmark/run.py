@@ -17,7 +17,7 @@ import pysaliency
 from tqdm import tqdm
 
 from benchmark import provenance, registry
-from benchmark.datasets.base import Dataset
+from benchmark.datasets.base import Dataset, training_data
 from benchmark.datasets.locate import load, subset_by_size
 from benchmark.errors import BenchmarkError
 from benchmark.evaluate import Evaluation, Failure, Score, model_hash
@@ -27,7 +27,7 @@ from benchmark.scores import IMAGE_SUFFIX, PER_FIXATION, differences, summarise
 from benchmark.shuffled import GRID, MeanPrediction, reduced
 from benchmark.store import Store
 from metrics.spec import MetricSpec
-from models.base import TrainingData
+from models.base import UnavailableError
 
 BUILT_IN = "photographs"
 #: Images whose predictions are added up before the sum is kept.
@@ -175,11 +175,12 @@ def fit_models(
         names: what to build, with all they need; empty for every registered model that applies.
 
     Raises:
-        BenchmarkError: a model needs something that this data set does not have.
+        BenchmarkError: a model needs something that this data set does not have; or a model that
+            was named lacks weights on this machine (one that was not named is left out).
     """
     entries = registry.models()
     order = {"baseline": 0, "model": 1, "ceiling": 2}
-    data = TrainingData(dataset.stimuli, dataset.fixations, dataset.groups)
+    data = training_data(dataset)
     built: dict[str, Any] = {}
 
     def build(name: str) -> Any:
@@ -205,6 +206,14 @@ def fit_models(
             built[name] = kind()
         return built[name]
 
+    def build_if_available(name: str) -> None:
+        try:
+            build(name)
+        except UnavailableError as error:
+            if names:
+                raise BenchmarkError(f"{name}: {error}") from error
+            say(f"without {name}: {error}")
+
     def applies(name: str) -> bool:
         return all(
             applies(need) if need in entries else need in dataset.extras
@@ -214,7 +223,7 @@ def fit_models(
     wanted = list(names) or [name for name in entries if applies(name)]
     build("centerbias")  # information gain is relative to it
     for name in wanted:
-        build(name)
+        build_if_available(name)
     return dict(
         sorted(built.items(), key=lambda item: order[type(item[1]).spec.kind]),
     )

@@ -14,13 +14,12 @@ import pandas as pd
 from tqdm import tqdm
 
 from benchmark import provenance
+from benchmark.datasets.base import training_data
 from benchmark.datasets.locate import load
 from benchmark.datasets.splits import image_folds
 from benchmark.errors import BenchmarkError
 from benchmark.files import write_csv, write_json
 from benchmark.parallel import ordered_map
-from models.base import TrainingData
-from models.deepgaze.backbones import WeightsError
 from models.deepgaze.cache import FeatureCache, default_folder
 from models.deepgaze.corpus import Corpus
 from models.deepgaze.features import loaded
@@ -137,7 +136,7 @@ def train(options: TrainOptions, say: Report = lambda text: None) -> TrainOutcom
         )
     try:
         return _train(options, say)
-    except (WeightsError, ValueError) as error:
+    except ValueError as error:  # weights are missing, or a checkpoint is of another training
         raise BenchmarkError(str(error)) from error
 
 
@@ -173,7 +172,7 @@ def corpus(name: str, options: TrainOptions) -> Corpus:
     dataset = load(name, options.data_root)
     return Corpus.of(
         dataset.name,
-        TrainingData(dataset.stimuli, dataset.fixations, dataset.groups),
+        training_data(dataset),
         dataset.content_hash,
         image_folds(dataset, options.n_folds, options.seed),
         partial(tqdm, desc=f"reading {name}", unit="image"),
@@ -239,9 +238,11 @@ def assemble(plan: Plan, trained: Sequence[Trained], options: TrainOptions) -> W
                 corpus.folds.astype(np.uint8),
                 hashes_as_bytes(corpus.image_hashes),
                 corpus.looks,
+                corpus.data.pixels_per_degree,
             )
             for name, corpus in plan.all_corpora.items()
         },
+        first=plan.corpora[0].name,
         record={
             "command": provenance.command_line(),
             "scheme": plan.scheme,

@@ -12,6 +12,10 @@ import pysaliency
 Registered = TypeVar("Registered", bound=Callable[..., Any])
 
 
+class UnavailableError(ValueError):
+    """A model lacks something on this machine, such as weights; the message says how to get it."""
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """Metadata of a model.
@@ -50,13 +54,16 @@ def model(**metadata: Any) -> Callable[[Registered], Registered]:
 class TrainingData:
     """What models are fitted on: stimuli, fixations, and which images are duplicates.
 
-    ``groups`` is an int array (images,): images with the same value are copies of each other and
-    are left out together.
+    Attributes:
+        groups: int array (images,); images with the same value are copies of each other and are
+            left out together.
+        pixels_per_degree: of visual angle, None where unknown.
     """
 
     stimuli: pysaliency.Stimuli
     fixations: pysaliency.Fixations
     groups: np.ndarray
+    pixels_per_degree: float | None = None
 
     @property
     def sizes(self) -> np.ndarray:

@@ -14,6 +14,7 @@ import pysaliency
 from PIL import Image
 
 from benchmark.errors import DataError
+from models.base import TrainingData
 
 
 @dataclass(frozen=True)
@@ -170,3 +171,10 @@ class Dataset:
                 for key, value in self.extras.items()
             },
         )
+
+
+def training_data(dataset: Dataset) -> TrainingData:
+    """A data set as models are fitted on it."""
+    return TrainingData(
+        dataset.stimuli, dataset.fixations, dataset.groups, dataset.spec.pixels_per_degree
+    )

@@ -59,7 +59,9 @@ class FeatureCache:
         found, missing = {}, []
         for layer in features.layers:
             channels = network.layers[layer].channels if layer in network.layers else 0
-            values = self._read(self.file(image_hash, features, layer, mirrored), channels)
+            values = None
+            if self.folder is not None:
+                values = _read(self.file(image_hash, features, layer, mirrored), channels)
             if values is None:
                 missing.append(layer)
                 continue
@@ -90,18 +92,6 @@ class FeatureCache:
         view = f"{features.scale:g}{'-mirrored' if mirrored else ''}"
         return self.folder / kind / view / layer / image_hash[:2] / f"{image_hash}.npy"
 
-    def _read(self, file: Path, channels: int) -> NDArray[np.float16] | None:
-        """A feature map of so many channels; None if there is none, or the file is damaged."""
-        if self.folder is None:
-            return None
-        try:
-            # copy-on-write, since torch wants writable memory; nothing writes to it
-            values = np.load(file, mmap_mode="c", allow_pickle=False)
-        except (ValueError, OSError, EOFError):  # missing, truncated, or not ours
-            return None
-        ours = isinstance(values, np.ndarray) and values.dtype == np.float16 and values.ndim == 3
-        return values if ours and values.shape[2] == channels else None
-
     def size(self) -> int:
         """Bytes of all feature maps in the folder."""
         if self.folder is None:
@@ -117,6 +107,17 @@ def _half(values: torch.Tensor, layer: str) -> torch.Tensor:
             "holds."
         )
     return half
+
+
+def _read(file: Path, channels: int) -> NDArray[np.float16] | None:
+    """A feature map of so many channels; None if there is none, or the file is damaged."""
+    try:
+        # copy-on-write, since torch wants writable memory; nothing writes to it
+        values = np.load(file, mmap_mode="c", allow_pickle=False)
+    except (ValueError, OSError, EOFError):  # missing, truncated, or not ours
+        return None
+    ours = isinstance(values, np.ndarray) and values.dtype == np.float16 and values.ndim == 3
+    return values if ours and values.shape[2] == channels else None
 
 
 def _write(file: Path, values: NDArray) -> None:

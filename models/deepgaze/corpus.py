@@ -67,6 +67,10 @@ class Corpus:
         height, width = self.data.stimuli.sizes[index]
         return int(height), int(width)
 
+    def zoom(self, first: Corpus) -> float:
+        """Pixels per degree relative to the first data set; 1 where either is unknown."""
+        return relative_zoom(self.data.pixels_per_degree, first.data.pixels_per_degree)
+
     def centerbias(self, indices: Iterable[int]) -> CenterBias:
         """The centre bias of some of the images, fitted on their fixations alone."""
         chosen = [int(index) for index in indices]
@@ -74,6 +78,11 @@ class Corpus:
             self.data.stimuli, self.data.fixations, chosen
         )
         return CenterBias.fit(TrainingData(stimuli, fixations, self.data.groups[chosen]))
+
+
+def relative_zoom(pixels_per_degree: float | None, first: float | None) -> float:
+    """Pixels per degree relative to those of the first data set; 1 where either is unknown."""
+    return pixels_per_degree / first if pixels_per_degree and first else 1.0
 
 
 @dataclass
@@ -119,6 +128,7 @@ class Examples:
         trained: indices of the images that ``centerbias`` was fitted on; an example of one of them
             leaves its own fixations out of its prior, as the examples it will be tested on do.
         step: pixels from one position of the lattice to the next.
+        zoom: see :class:`models.deepgaze.readout.Lattice`.
     """
 
     corpus: Corpus
@@ -127,6 +137,7 @@ class Examples:
     feature_sets: tuple[FeatureSet, ...]
     cache: FeatureCache
     step: float
+    zoom: float = 1.0
     _positions: dict[int, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -153,7 +164,7 @@ class Examples:
 
     def _make(self, index: int) -> Example:
         height, width = self.corpus.shape(index)
-        lattice = Lattice.of_step(height, width, self.step)
+        lattice = Lattice.of_step(height, width, self.step, self.zoom)
         prior = self.centerbias.log_density_without(
             (lattice.rows.cells, lattice.columns.cells), self._positions.get(index)
         )

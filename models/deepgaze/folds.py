@@ -95,7 +95,8 @@ class Plan:
 
 
 def _content(corpus: Corpus) -> list[Any]:
-    return [corpus.name, corpus.content_hash, corpus.folds.tolist()]
+    density = corpus.data.pixels_per_degree
+    return [corpus.name, corpus.content_hash, corpus.folds.tolist(), density]
 
 
 def fill_cache(
@@ -220,6 +221,7 @@ class _Source:
             plan.recipe.features,
             cache,
             plan.recipe.step,
+            corpus.zoom(plan.corpora[0]),
         )
 
     def training(self) -> list[Example]:

@@ -15,11 +15,12 @@ import pysaliency
 import torch
 from numpy.typing import NDArray
 
-from models.base import TrainingData
+from models.base import TrainingData, UnavailableError
 from models.centerbias import CenterBias
 from models.deepgaze.backbones import WeightsError
 from models.deepgaze.cache import FeatureCache
-from models.deepgaze.features import FeatureMap, loaded
+from models.deepgaze.corpus import relative_zoom
+from models.deepgaze.features import PRECISIONS, FeatureMap, loaded
 from models.deepgaze.images import as_rgb, pixel_hash
 from models.deepgaze.prior import log_prior
 from models.deepgaze.readout import Lattice
@@ -27,7 +28,9 @@ from models.deepgaze.weights import Member, Weights
 
 FOLDER = Path(__file__).parent / "weights"
 #: Names a folder that keeps features, so that an image is seen by the backbone only once.
-VARIABLE = "BENCHMARK_FEATURES"
+FEATURES = "BENCHMARK_FEATURES"
+#: Names the precision of the backbone; bfloat16 is faster where the processor knows it.
+PRECISION = "BENCHMARK_PRECISION"
 #: Memory for what the readouts made of the images seen last, in bytes.
 KEPT_BYTES = 2**28
 
@@ -51,8 +54,10 @@ class DeepGaze(pysaliency.Model):
     Args:
         weights: trained readouts, or the file that holds them; None for those that ship.
         centerbias: prior for images that are not of a training set.
-        prior: "log density" as above, or "uniform": the prediction without centre bias.
-        precision: of the backbone's computations, "float32" or "bfloat16".
+        pixels_per_degree: of images that are not of a training set, None where unknown: the
+            Gaussian then has as many pixels as on the images of the first training set.
+        precision: of the backbone's computations, "float32" or "bfloat16"; None for
+            $BENCHMARK_PRECISION, or "float32".
         features: folder that keeps features; None for $BENCHMARK_FEATURES, or nowhere.
     """
 
@@ -62,13 +67,20 @@ class DeepGaze(pysaliency.Model):
         self,
         weights: Weights | Path | None = None,
         centerbias: CenterBias | None = None,
-        precision: str = "float32",
+        pixels_per_degree: float | None = None,
+        precision: str | None = None,
         features: Path | None = None,
     ):
         super().__init__(caching=False)
         self.weights = weights if isinstance(weights, Weights) else _read(weights or self.file)
         self.centerbias = centerbias
-        folder = features or (Path(named) if (named := os.environ.get(VARIABLE)) else None)
+        self.pixels_per_degree = pixels_per_degree
+        folder = features or (Path(named) if (named := os.environ.get(FEATURES)) else None)
+        precision = precision or os.environ.get(PRECISION) or "float32"
+        if precision not in PRECISIONS:
+            raise UnavailableError(
+                f"unknown precision {precision!r}. Known: {', '.join(PRECISIONS)}."
+            )
         self.cache = FeatureCache(folder, precision)
         self._kept: OrderedDict[str, torch.Tensor] = OrderedDict()
         for name, digest in self.weights.backbones.items():
@@ -82,7 +94,7 @@ class DeepGaze(pysaliency.Model):
     @classmethod
     def fit(cls, data: TrainingData, centerbias: CenterBias) -> DeepGaze:
         """The shipped readouts, with the data set's centre bias as prior on new images."""
-        return cls(centerbias=centerbias)
+        return cls(centerbias=centerbias, pixels_per_degree=data.pixels_per_degree)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -90,6 +102,7 @@ class DeepGaze(pysaliency.Model):
         return {
             "readouts": len(self.weights.members),
             "prior_on_new_images": "trained" if self.centerbias is None else "scored data set",
+            "pixels_per_degree_of_new_images": self.pixels_per_degree,
             "precision": self.cache.precision,
         }
 
@@ -113,8 +126,9 @@ class DeepGaze(pysaliency.Model):
     @torch.inference_mode()
     def _mixture(self, stimulus: Any, with_prior: bool) -> NDArray[np.float64]:
         rgb = as_rgb(stimulus)
-        lattice = Lattice.of_pixels(*rgb.shape[:2])
         known = self.weights.known_as(rgb)
+        height, width = rgb.shape[:2]
+        lattice = Lattice.of_pixels(height, width, self._zoom(known))
         members = self.weights.members_for(known[1] if known else None)
         if not members:
             raise WeightsError(
@@ -140,9 +154,15 @@ class DeepGaze(pysaliency.Model):
                 total += log_density.exp_()
         return (total / total.sum()).log_().numpy()
 
+    def _zoom(self, known: tuple[str, int] | None) -> float:
+        corpora = self.weights.corpora
+        first = corpora[self.weights.first].pixels_per_degree
+        own = corpora[known[0]].pixels_per_degree if known else self.pixels_per_degree
+        return relative_zoom(own, first)
+
     def _table(self, member: Member, known: tuple[str, int] | None) -> NDArray[np.float32]:
         """The prior of the data set that the image is of, else of the first one."""
-        name = known[0] if known else next(iter(self.weights.corpora))
+        name = known[0] if known else self.weights.first
         return member.priors[name].numpy()
 
     def _priorities(self, rgb: NDArray[np.uint8], members: Sequence[Member]) -> torch.Tensor:

@@ -36,7 +36,8 @@ class ReadoutConfig:
         nonlinearity: after every convolution but the last, "relu" or "softplus".
         rectified: apply it after the last one as well.
         stride: pixels of the original image from one cell of the readout grid to the next.
-        blur: initial standard deviation of the Gaussian, in pixels of the original image.
+        blur: initial standard deviation of the Gaussian, in pixels of the original images of the
+            first data set; in others it is as wide in degrees, where their resolution is known.
         prior_weight: factor of the log prior, the initial one if it is learned.
         learn_blur, learn_prior_weight: train them with the convolutions.
     """
@@ -67,22 +68,27 @@ class Lattice:
 
     The output stands for a density over the pixels of the image of ``height`` x ``width``: a
     position stands for as many pixels as there are pixels to a position.
+
+    Attributes:
+        zoom: pixels per degree of visual angle, relative to the images that the readout's Gaussian
+            is stated for: the Gaussian has the same width in degrees everywhere.
     """
 
     height: int
     width: int
     rows: Axis
     columns: Axis
+    zoom: float = 1.0
 
     @classmethod
-    def of_pixels(cls, height: int, width: int) -> Lattice:
+    def of_pixels(cls, height: int, width: int, zoom: float = 1.0) -> Lattice:
         """Every pixel."""
-        return cls(height, width, Axis(0.0, 1.0, height), Axis(0.0, 1.0, width))
+        return cls(height, width, Axis(0.0, 1.0, height), Axis(0.0, 1.0, width), zoom)
 
     @classmethod
-    def of_step(cls, height: int, width: int, step: float) -> Lattice:
+    def of_step(cls, height: int, width: int, step: float, zoom: float = 1.0) -> Lattice:
         """About one position every ``step`` pixels."""
-        return cls(height, width, tiling(height, step), tiling(width, step))
+        return cls(height, width, tiling(height, step), tiling(width, step), zoom)
 
 
 class Readout(nn.Module):
@@ -145,7 +151,7 @@ class Readout(nn.Module):
         """From the output of the convolutions to the log density per pixel on a lattice."""
         rows = tiling(lattice.height, self.config.stride)
         columns = tiling(lattice.width, self.config.stride)
-        sigma = self.log_blur.exp()
+        sigma = self.log_blur.exp() * lattice.zoom
         down = _gaussian(lattice.rows, rows, sigma)
         across = _gaussian(lattice.columns, columns, sigma)
         values = down @ priority @ across.T

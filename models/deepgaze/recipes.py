@@ -11,7 +11,13 @@ RECIPES = {
     "deepgaze2-paper": Recipe(
         readout=ReadoutConfig(nonlinearity="relu"), channel_dropout=0.0, mirrored=False
     ),
-    "deepgaze2": Recipe(),
+    "deepgaze2": Recipe(
+        features=(FeatureSet(scale=0.5), FeatureSet(scale=0.25)),
+        readout=ReadoutConfig(widths=(64, 32, 16, 1), stride=16.0, learn_prior_weight=True),
+        epochs=8,
+        loss="image",
+        both_views=True,
+    ),
     "deepgaze1": Recipe(
         features=(FeatureSet("alexnet-caffe", ("conv5",), 1.0),),
         readout=ReadoutConfig(widths=(1,)),

@@ -258,8 +258,8 @@ class Training:
             epoch=self.epoch,
             training=gain / count / float(np.log(2)),
             stopping=information_gain(self.readout, stage.stopping),
-            blur=float(self.readout.log_blur.exp()),
-            prior_weight=float(self.readout.prior_weight),
+            blur=float(self.readout.log_blur.detach().exp()),
+            prior_weight=float(self.readout.prior_weight.detach()),
             seconds=clock() - began,
         )
 

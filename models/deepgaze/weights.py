@@ -53,12 +53,14 @@ class TrainedOn:
         folds: of each image, uint8 (images,).
         hashes: SHA-256 of size and pixels, uint8 (images, 32).
         looks: see :func:`models.deepgaze.images.look`, uint8 (images, 32).
+        pixels_per_degree: of visual angle, None where unknown.
     """
 
     content_hash: str
     folds: NDArray[np.uint8]
     hashes: NDArray[np.uint8]
     looks: NDArray[np.uint8]
+    pixels_per_degree: float | None = None
 
 
 @dataclass
@@ -67,7 +69,8 @@ class Weights:
 
     Attributes:
         backbones: SHA-256 of the weights of each backbone, by name.
-        corpora: by name of the data set; the first is the one to take the prior from.
+        corpora: by name of the data set.
+        first: the data set whose prior and resolution hold for unknown images.
         record: how they came about: command, versions, curves; anything JSON can hold.
     """
 
@@ -75,6 +78,7 @@ class Weights:
     backbones: dict[str, str]
     members: list[Member]
     corpora: dict[str, TrainedOn]
+    first: str
     record: dict[str, Any] = field(default_factory=dict)
     content_hash: str = ""
 
@@ -123,7 +127,11 @@ class Weights:
                 {"fold": m.fold, "seed": m.seed, "channels": m.readout.channels}
                 for m in self.members
             ],
-            "corpora": {name: trained.content_hash for name, trained in self.corpora.items()},
+            "corpora": {
+                name: [trained.content_hash, trained.pixels_per_degree]
+                for name, trained in self.corpora.items()
+            },
+            "first": self.first,
             "record": self.record,
         }
         content = save(tensors, metadata={"deepgaze": json.dumps(header)})
@@ -169,10 +177,18 @@ class Weights:
             priors = _below(tensors, f"priors.{n}.")
             members.append(Member(known["fold"], known["seed"], readout, priors))
         corpora = {}
-        for name, content_hash in header["corpora"].items():
+        for name, (content_hash, pixels_per_degree) in header["corpora"].items():
             parts = {k: v.numpy() for k, v in _below(tensors, f"corpora.{name}.").items()}
-            corpora[name] = TrainedOn(content_hash, **parts)
-        return cls(recipe, header["backbones"], members, corpora, header["record"], digest)
+            corpora[name] = TrainedOn(content_hash, **parts, pixels_per_degree=pixels_per_degree)
+        return cls(
+            recipe,
+            header["backbones"],
+            members,
+            corpora,
+            header["first"],
+            header["record"],
+            digest,
+        )
 
     @cached_property
     def folds(self) -> list[int]:

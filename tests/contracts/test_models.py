@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmark import registry
+from benchmark.errors import BenchmarkError
 from benchmark.run import fit_models
 from models.base import ModelSpec
 from tests.benchmark.tiny import Blob, tiny, with_images
@@ -38,8 +39,12 @@ def unknown():
     return [rng.integers(0, 256, shape, dtype=np.uint8) for shape in ((37, 29), (26, 40, 3))]
 
 
-def test_every_registered_model_is_fitted(fitted):
-    assert set(fitted) == set(registry.models())
+def test_every_registered_model_is_fitted(fitted, dataset):
+    lacking = set(registry.models()) - set(fitted)
+    assert lacking <= {"deepgaze1"}  # no package carries AlexNet
+    for name in lacking:
+        with pytest.raises(BenchmarkError, match="not on this machine"):
+            fit_models(dataset, [name])
     kinds = [type(model).spec.kind for model in fitted.values()]
     assert kinds == sorted(kinds, key=checks.KINDS.index)  # display order
     for name, model in fitted.items():
@@ -48,6 +53,8 @@ def test_every_registered_model_is_fitted(fitted):
 
 @pytest.mark.parametrize("name", registry.models())
 def test_a_registered_model_keeps_the_contract(name, fitted, dataset, unknown):
+    if name not in fitted:
+        pytest.skip(f"{name} needs weights that no package carries")
     metadata = registry.models()[name].metadata
     checks.check_model(fitted[name], metadata, dataset.stimuli, unknown)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import torch
 from torch import Tensor, nn
 
+from models.base import UnavailableError
 from models.deepgaze.geometry import Axis
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 Registered = TypeVar("Registered", bound=type)
 
 
-class WeightsError(ValueError):
+class WeightsError(UnavailableError):
     """Weights are missing, damaged, or of another network; the message says what to do."""
 
 
