@@ -16,6 +16,7 @@ RECIPES = {
         readout=ReadoutConfig(widths=(64, 32, 16, 1), stride=16.0, learn_prior_weight=True),
         epochs=8,
         loss="image",
+        averaging=0.99,
         both_views=True,
     ),
     "deepgaze1": Recipe(

@@ -40,6 +40,8 @@ class Recipe:
         mirrored: show the backbone the mirror image every other time.
         both_views: predict with the mean of the densities for the image and its mirror image.
         loss: "fixation" (every fixation counts the same, as in the paper) or "image".
+        averaging: share of the running mean of the parameters that a step keeps; the mean is what
+            is tested and kept. 0 for none.
         stopping: "best" keeps the best epoch; "paper" also ends training by the paper's rule.
         step: pixels between the positions at which the density is evaluated in training.
     """
@@ -56,6 +58,7 @@ class Recipe:
     mirrored: bool = True
     both_views: bool = False
     loss: str = "fixation"
+    averaging: float = 0.0
     stopping: str = "best"
     step: float = 8.0
 
@@ -172,7 +175,8 @@ class Training:
         self.fingerprint = fingerprint
         self.rng = np.random.default_rng(seed)
         self.curve: list[Epoch] = []
-        self.stage = self.epoch = 0
+        self.stage = self.epoch = self.steps = 0
+        self.averaged = copy.deepcopy(readout).eval()
         self.best = float("-inf")
         self.best_state = copy.deepcopy(readout.state_dict())
         self._start_stage()
@@ -185,11 +189,12 @@ class Training:
         if self.done:
             return
         stage = self.stages[self.stage]
+        self.steps = 0
         learned = [p for p in self.readout.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
             learned, lr=stage.learning_rate, weight_decay=self.recipe.weight_decay
         )
-        steps = max(2, stage.epochs * -(-len(stage.training) // self.recipe.batch_size))
+        steps = max(3, stage.epochs * -(-len(stage.training) // self.recipe.batch_size))
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, stage.learning_rate, total_steps=steps, pct_start=max(0.1, 2 / steps)
         )
@@ -209,7 +214,7 @@ class Training:
             self.curve.append(point)
             if point.stopping > self.best:
                 self.best = point.stopping
-                self.best_state = copy.deepcopy(self.readout.state_dict())
+                self.best_state = copy.deepcopy(self.averaged.state_dict())
             self.epoch += 1
             if self.epoch == self.stages[self.stage].epochs or self._should_stop():
                 self._next_stage()
@@ -221,6 +226,7 @@ class Training:
 
     def _next_stage(self) -> None:
         self.readout.load_state_dict(self.best_state)
+        self.averaged.load_state_dict(self.best_state)
         self.stage, self.epoch, self.best = self.stage + 1, 0, float("-inf")
         self._start_stage()
 
@@ -252,16 +258,25 @@ class Training:
             count += fixations
             self.optimizer.step()
             self.schedule.step()
+            self._average()
         self.readout.eval()
         return Epoch(
             stage=stage.name,
             epoch=self.epoch,
             training=gain / count / float(np.log(2)),
-            stopping=information_gain(self.readout, stage.stopping),
-            blur=float(self.readout.log_blur.detach().exp()),
-            prior_weight=float(self.readout.prior_weight.detach()),
+            stopping=information_gain(self.averaged, stage.stopping),
+            blur=float(self.averaged.log_blur.detach().exp()),
+            prior_weight=float(self.averaged.prior_weight.detach()),
             seconds=clock() - began,
         )
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Take the step into the running mean, which forgets its beginning sooner at first."""
+        self.steps += 1
+        kept = min(self.recipe.averaging, self.steps / (self.steps + 10))
+        for mean, value in zip(self.averaged.parameters(), self.readout.parameters()):
+            mean.lerp_(value, 1.0 - kept)
 
     def _log_density(self, example: Example) -> Tensor:
         mirrored = self.recipe.mirrored and bool(self.rng.random() < 0.5)
@@ -279,6 +294,8 @@ class Training:
         state = {
             "fingerprint": self.fingerprint,
             "readout": self.readout.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "steps": self.steps,
             "rng": self.rng.bit_generator.state,
             "curve": [vars(point) for point in self.curve],
             "stage": self.stage,
@@ -295,7 +312,7 @@ class Training:
         state = load_checkpoint(file)
         if state is None:
             return
-        if state["fingerprint"] != self.fingerprint:
+        if not isinstance(state, dict) or state.get("fingerprint") != self.fingerprint:
             raise ValueError(
                 f"{file}: is the checkpoint of another training (other data, features, recipe or "
                 "seed). Choose another folder, or delete this one to start again."
@@ -306,6 +323,8 @@ class Training:
         self.stage, self.epoch = state["stage"], state["epoch"]
         self.best, self.best_state = state["best"], state["best_state"]
         self._start_stage()
+        self.steps = state["steps"]
+        self.averaged.load_state_dict(state["averaged"])
         if not self.done:
             self.optimizer.load_state_dict(state["optimizer"])
             self.schedule.load_state_dict(state["schedule"])
@@ -336,5 +355,6 @@ def load_checkpoint(file: Path) -> dict[str, Any] | None:
         return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever the damage leads to
         raise ValueError(
-            f"{file}: cannot be read as a checkpoint ({error}). Delete it to train this fold again."
+            f"{file}: cannot be read as a checkpoint; it is damaged. Delete it to train this fold "
+            "again."
         ) from error

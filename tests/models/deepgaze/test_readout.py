@@ -152,7 +152,7 @@ def test_the_network_equals_the_plain_one(case, with_prior, mirrored):
     assert found.shape == (height, width)
     np.testing.assert_allclose(found, expected, atol=1e-4, rtol=0)
     if case != "a single cell":  # there was something to get wrong
-        assert np.ptp(expected) > (0.1 if case in ("relu", "wide blur") else 1.0)
+        assert np.ptp(expected) > (0.1 if case in ("relu", "wide blur") else 0.4)
     assert abs(logsumexp(found)) < 1e-5
 
 
@@ -234,7 +234,7 @@ def test_without_any_channel_only_the_prior_is_left():
     np.testing.assert_allclose(uniform, -np.log(height * width), atol=1e-5)
     prior = some_prior(height, width)
     found = readout(maps, lattice, torch.from_numpy(prior).float(), none).numpy()
-    np.testing.assert_allclose(found, 0.3 * prior - logsumexp(0.3 * prior), atol=1e-5)
+    np.testing.assert_allclose(found, 0.3 * prior - logsumexp(0.3 * prior), atol=5e-5)
 
 
 # Lattices
