@@ -19,6 +19,7 @@ run:
 
 bench:
 	$(PYTHON) -m benchmark.speed
+	$(PYTHON) -m benchmark.speed_deepgaze
 
 validation:
 	$(PYTHON) -m benchmark.validation

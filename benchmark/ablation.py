@@ -48,6 +48,7 @@ class Variation:
     Attributes:
         recipes: their densities are mixed, if there are several.
         pretrain: names of data sets to learn from before.
+        together: names of data sets to learn from at the same time.
         seeds: readouts of each recipe that are mixed.
     """
 
@@ -56,6 +57,7 @@ class Variation:
     description: str
     recipes: tuple[Recipe, ...]
     pretrain: tuple[str, ...] = ()
+    together: tuple[str, ...] = ()
     training_images: int | None = None
     seeds: int = 1
 
@@ -84,9 +86,12 @@ def variations(pretrain: tuple[str, ...] = ("osie",)) -> list[Variation]:
         recipe = replace(ours, readout=readout, **changes)
         found.append(Variation(name, group, description, (recipe,)))
 
-    vary(REFERENCE, REFERENCE, "the recipe of the model that ships, one readout")
+    vary(REFERENCE, REFERENCE, "the recipe that ships, learned from this data set alone")
     if pretrain:
-        text = f"pretrained on {' and '.join(pretrain)}"
+        others = " and ".join(pretrain)
+        text = f"learned from {others} at the same time, as the model that ships"
+        found.append(Variation("together", "training", text, (ours,), together=pretrain))
+        text = f"pretrained on {others}"
         found.append(Variation("pretrained", "training", text, (ours,), pretrain))
     for layer in ("conv5_1", "conv5_3", "relu5_4"):
         features = tuple(replace(f, layers=(layer,)) for f in ours.features)
@@ -108,7 +113,7 @@ def variations(pretrain: tuple[str, ...] = ("osie",)) -> list[Variation]:
     vary(f"loss-{other}", "training", f"loss averaged per {other}", loss=other)
     for count in (100, 200, 400):
         text = f"learned from {count} images"
-        found.append(Variation(f"images-{count}", "images", text, (ours,), (), count))
+        found.append(Variation(f"images-{count}", "images", text, (ours,), training_images=count))
     efficient = replace(ours, features=(EFFICIENTNET,), mirrored=False, both_views=False)
     both = replace(ours, features=(*ours.features, EFFICIENTNET), mirrored=False, both_views=False)
     found += [
@@ -209,7 +214,7 @@ def _plans(
     return [
         Plan(
             recipe,
-            (corpora[options.dataset],),
+            tuple(corpora[name] for name in (options.dataset, *variation.together)),
             tuple(corpora[name] for name in variation.pretrain),
             options.n_folds,
             training_images=variation.training_images,

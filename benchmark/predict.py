@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,16 @@ from typing import Any
 import imageio.v3 as imageio
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from tqdm import tqdm
 
 from benchmark import registry
 from benchmark.datasets.images import SUFFIXES, find_images
 from benchmark.errors import BenchmarkError, DataError
 from benchmark.evaluate import checked
-from benchmark.files import write_whole
+from benchmark.files import discard, write_whole
 from models.base import UnavailableError
+from models.deepgaze.images import as_rgb
 
 FORMATS = ("npy", "hdf5", "png")
 
@@ -56,19 +59,24 @@ def predict(
     for name in formats:
         if name not in FORMATS:
             raise BenchmarkError(f"unknown format {name!r}. Known: {', '.join(FORMATS)}.")
-    images = collect(paths)
+    if not formats:
+        raise BenchmarkError(f"no format was named. Known: {', '.join(FORMATS)}.")
+    images = collect(paths, out)
     predictor = _build(model)
     if not centre_bias and not hasattr(predictor, "log_density_without_prior"):
         raise BenchmarkError(f"the model {model!r} has no prediction without centre bias.")
     method = predictor.log_density if centre_bias else predictor.log_density_without_prior
-    store = None
-    try:
-        if "hdf5" in formats:
-            store = _Hdf5(out / "predictions.hdf5")
+    unusable = [problem for file in images.values() if (problem := _problem(file))]
+    if unusable:
+        raise DataError(*unusable)
+    with _Hdf5(out / "predictions.hdf5") if "hdf5" in formats else nullcontext() as store:
         done = []
         for name, file in tqdm(images.items(), desc=f"predicting with {model}", unit="image"):
             pixels = read_image(file)
-            log_density, _ = checked(method(pixels), pixels.shape[:2])
+            try:
+                log_density, _ = checked(method(pixels), pixels.shape[:2])
+            except (BenchmarkError, UnavailableError) as error:
+                raise BenchmarkError(f"{file}: {error}") from error
             written = []
             if "npy" in formats:
                 buffer = io.BytesIO()
@@ -81,14 +89,14 @@ def predict(
             if store is not None:
                 written.append(store.add(name, log_density.astype(np.float32)))
             done.append(Predicted(file, tuple(written)))
-    finally:
-        if store is not None:
-            store.close()
     return done
 
 
-def collect(paths: Iterable[Path]) -> dict[str, Path]:
+def collect(paths: Iterable[Path], out: Path | None = None) -> dict[str, Path]:
     """Image files by name: their paths relative to the folder they share; folders are searched.
+
+    Args:
+        out: a folder of predictions; if it is in a searched folder, it is not searched.
 
     Raises:
         DataError: a path is missing or is no image, or there is no image at all.
@@ -97,7 +105,7 @@ def collect(paths: Iterable[Path]) -> dict[str, Path]:
     problems = []
     for path in paths:
         if path.is_dir():
-            found = find_images(path)
+            found = [file for file in find_images(path) if not _inside(file, out, path)]
             if not found:
                 problems.append(f"{path}: there is no image in this folder.")
             files += found
@@ -111,9 +119,28 @@ def collect(paths: Iterable[Path]) -> dict[str, Path]:
             files.append(path)
     if problems or not files:
         raise DataError(*(problems or ["no image was named; name image files or folders."]))
-    unique = list(dict.fromkeys(file.absolute() for file in files))
+    unique = list(dict.fromkeys(Path(os.path.abspath(file)) for file in files))
     shared = Path(os.path.commonpath([file.parent for file in unique]))
     return {str(file.relative_to(shared)): file for file in unique}
+
+
+def _inside(file: Path, out: Path | None, searched: Path) -> bool:
+    """Whether a file is in the folder of predictions, which is below the searched one."""
+    if out is None:
+        return False
+    predicted = out.resolve()
+    return predicted in file.resolve().parents and searched.resolve() in predicted.parents
+
+
+def _problem(file: Path) -> str | None:
+    """Why an image file cannot be predicted, found by decoding all of it; None if it can."""
+    try:
+        as_rgb(read_image(file))
+    except DataError as error:
+        return str(error)
+    except ValueError as error:
+        return f"{file}: {error}"
+    return None
 
 
 def read_image(file: Path) -> NDArray:
@@ -123,7 +150,10 @@ def read_image(file: Path) -> NDArray:
         DataError: it does not decode.
     """
     try:
-        pixels = np.asarray(imageio.imread(file))
+        with Image.open(file) as image:
+            # four inks would pass for RGB with transparency
+            options: dict[str, Any] = {"mode": "RGB"} if image.mode == "CMYK" else {}
+        pixels = np.asarray(imageio.imread(file, **options))
     # Image libraries raise anything from OSError to SyntaxError on damaged files.
     except Exception as error:
         raise DataError(f"{file}: cannot be read as an image ({error}).") from error
@@ -137,7 +167,9 @@ def _build(name: str) -> Any:
         return kind()
     except TypeError as error:
         usable = [
-            other for other, known in registry.models().items() if known.metadata["kind"] == "model"
+            other
+            for other, known in registry.models().items()
+            if known.metadata.get("kind", "model") == "model"
         ]
         raise BenchmarkError(
             f"the model {name!r} needs the measured fixations of a data set, so it cannot predict "
@@ -148,7 +180,7 @@ def _build(name: str) -> Any:
 
 
 class _Hdf5:
-    """A file with one data set an image, written whole."""
+    """A file with one data set an image; it appears when all are in it, or not at all."""
 
     def __init__(self, file: Path):
         import h5py
@@ -163,6 +195,12 @@ class _Hdf5:
         self._content.create_dataset(name, data=log_density, compression="gzip", shuffle=True)
         return self.file
 
-    def close(self) -> None:
+    def __enter__(self) -> _Hdf5:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         self._content.close()
-        os.replace(self._part, self.file)
+        if kind is None:
+            os.replace(self._part, self.file)
+        else:
+            discard(self._part)

@@ -272,7 +272,11 @@ def _write_records(
         for r in trained
         for point in r.curve
     ]
-    write_csv(pd.DataFrame(rows), folder / "curves.csv", CURVES)
+    from benchmark.report.curves import draw_curves
+
+    curves = pd.DataFrame(rows)
+    write_csv(curves, folder / "curves.csv", CURVES)
+    draw_curves(curves, folder)
     test = pd.DataFrame(
         [{"fold": r.member.fold, "seed": r.member.seed, "test": r.test} for r in trained]
     )

@@ -1,4 +1,4 @@
-"""DeepGaze II: VGG-19's features under a small pointwise readout, trained on MIT1003."""
+"""DeepGaze II: VGG-19's features under a small pointwise readout, trained on MIT1003 and OSIE."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models.deepgaze.model import FOLDER, DeepGaze
     title="DeepGaze II",
     summary="pointwise readout of VGG-19's conv5 features, Gaussian blur, centre bias",
     citation="Kümmerer, Wallis, Bethge 2016, arXiv:1610.01563",
-    trained_on=("mit1003",),
+    trained_on=("mit1003", "osie"),
     needs=("centerbias",),
 )
 class DeepGaze2(DeepGaze):

@@ -158,12 +158,12 @@ def train_fold(
     """
     recipe = plan.recipe
     with one_thread():
-        torch.manual_seed(seed * 1000 + fold)
         sources = {name: _Source(plan, corpus, fold, cache) for name, corpus in _named(plan)}
         first = sources[plan.corpora[0].name]
         channels = [
             int(m.values.shape[2]) for m in first.examples.maps(int(first.part.training[0]))
         ]
+        torch.manual_seed(seed * 1000 + fold)  # only now: loading a backbone draws numbers too
         readout = Readout(channels, recipe.readout)
         joint = [sources[corpus.name] for corpus in plan.corpora]
         fit_normalisation(

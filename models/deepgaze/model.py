@@ -151,7 +151,7 @@ class DeepGaze(pysaliency.Model):
                 log_density = member.readout.log_density(
                     priority, lattice, prior if with_prior else None
                 )
-                total += log_density.exp_()
+                total += log_density.double().exp_()  # single precision ends at exp(-103)
         return (total / total.sum()).log_().numpy()
 
     def _zoom(self, known: tuple[str, int] | None) -> float:

@@ -69,8 +69,9 @@ class Recipe:
         for name in ("epochs", "pretraining_epochs", "batch_size", "learning_rate", "step"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} has to be positive, not {getattr(self, name)}.")
-        if not 0 <= self.channel_dropout < 1:
-            raise ValueError(f"channel_dropout is in 0 to below 1, not {self.channel_dropout}.")
+        for name in ("channel_dropout", "averaging"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} is in 0 to below 1, not {getattr(self, name)}.")
 
 
 @dataclass

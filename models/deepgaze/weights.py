@@ -166,6 +166,16 @@ class Weights:
                 f"{file}: holds no trained readouts of this program ({FORMAT!r} expected, found "
                 f"{header.get('format')!r})."
             )
+        try:
+            return cls._of(header, tensors, digest)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise WeightsError(
+                f"{file}: lacks a part, or is of another version of this program ({error!r}). "
+                "Train or copy the weights again."
+            ) from error
+
+    @classmethod
+    def _of(cls, header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -> Weights:
         recipe = _recipe(header["recipe"])
         members = []
         for n, known in enumerate(header["members"]):

@@ -256,6 +256,19 @@ def test_a_lattice_of_step_1_is_every_pixel():
     assert Lattice.of_step(31, 45, 1.0) == Lattice.of_pixels(31, 45)
 
 
+def test_the_gaussian_is_as_wide_in_degrees_everywhere():
+    """Twice the pixels per degree: a Gaussian of twice as many pixels, and nothing else."""
+    height, width, layers, readout = made("several grids")
+    maps = random_maps(layers, height, width)
+    wide = readout(maps, Lattice.of_pixels(height, width, zoom=2.0))
+    with torch.no_grad():
+        readout.log_blur += np.log(2)
+    expected = naive(readout, maps, height, width)
+    np.testing.assert_allclose(wide.numpy(), expected, atol=1e-4)
+    assert Lattice.of_step(40, 56, 8.0, 2.0).zoom == 2.0
+    assert Lattice.of_step(40, 56, 8.0).zoom == Lattice.of_pixels(40, 56).zoom == 1.0
+
+
 def test_a_coarser_lattice_has_nearly_the_same_values():
     height, width, layers, readout = made("several grids")
     maps = random_maps(layers, height, width)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -115,6 +116,7 @@ def kill_after(epochs: int):
         ({"learning_rate": float("nan")}, "learning_rate has to be positive, not nan"),
         ({"step": 0.0}, "step has to be positive"),
         ({"channel_dropout": 1.0}, "channel_dropout is in 0 to below 1, not 1.0"),
+        ({"averaging": -0.1}, "averaging is in 0 to below 1, not -0.1"),
     ],
 )
 def test_impossible_recipes(changes, message):
@@ -330,40 +332,71 @@ def test_it_learns_where_people_look():
     assert max(point.stopping for point in training.curve) > 0.15
 
 
-def test_the_best_epoch_is_kept():
-    training = trainer(plan=[Stage("training", examples(0, 3), examples(20, 3), 8, 0.3)])
+def with_gains(monkeypatch, gains):
+    """Stopping images say that the epochs gain so much."""
+    gains = iter(gains)
+    monkeypatch.setattr(training_module, "information_gain", lambda *arguments: next(gains))
+
+
+def test_the_best_epoch_is_kept(monkeypatch):
+    with_gains(monkeypatch, [0.1, 0.3, 0.5, 0.2, 0.5, 0.4])
+    training = trainer(plan=[Stage("training", examples(0, 3), examples(20, 3), 6, 0.03)])
     states = []
     trained = training.run(
         report=lambda point: states.append(copy.deepcopy(training.readout.state_dict()))
     )
-    # The last report comes after the readout went back to the best; the others show each epoch.
-    gains = [point.stopping for point in training.curve]
-    best = int(np.argmax(gains))
-    assert best < len(gains) - 1  # it did get worse at this learning rate
-    assert_same_state(trained.state_dict(), states[best])
-    np.testing.assert_allclose(information_gain(trained, examples(20, 3)), max(gains), atol=1e-6)
+    assert len(states) == 6
+    assert_same_state(trained.state_dict(), states[2])  # the first of equals
+    weights = [state["convolutions.0.weight"] for state in states[:5]]
+    assert not any(torch.equal(one, other) for one, other in pairwise(weights))
 
 
-def test_fine_tuning_starts_at_the_best_pretrained_readout():
-    training = trainer(plan=stages((4, 1)))
-    starts = []
-    original = training._start_stage
-
-    def start():
-        starts.append(copy.deepcopy(training.readout.state_dict()))
-        original()
-
-    training._start_stage = start
+def test_fine_tuning_starts_at_the_best_pretrained_readout(monkeypatch):
+    with_gains(monkeypatch, [0.1, 0.9, 0.2, 0.3, 0.4, 0.5])
+    training = trainer(plan=stages((4, 2)))
     states = []
-    training.run(report=lambda p: states.append(copy.deepcopy(training.readout.state_dict())))
-    gains = [p.stopping for p in training.curve if p.stage == "pretraining"]
-    assert len(gains) == 4
-    # After the last epoch of a stage the readout already is the best one.
-    states[3] = starts[0]
-    assert_same_state(starts[0], states[int(np.argmax(gains))])
+    trained = training.run(
+        report=lambda p: states.append(copy.deepcopy(training.readout.state_dict()))
+    )
+    # The fourth report comes when the readout has gone back to its best epoch, the second.
+    assert_same_state(states[3], states[1])
+    assert not torch.equal(states[1]["convolutions.0.weight"], states[2]["convolutions.0.weight"])
+    # The best of fine-tuning counts, although pretraining had a better epoch.
+    assert_same_state(trained.state_dict(), states[5])
+    assert not torch.equal(states[5]["log_blur"], states[1]["log_blur"])
     assert [(p.stage, p.epoch) for p in training.curve] == [
-        *(("pretraining", n) for n in range(4)), ("training", 0),
+        *(("pretraining", n) for n in range(4)), ("training", 0), ("training", 1),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.5, 0.9])
+def test_the_running_mean_of_the_parameters_is_tested_and_kept(averaging):
+    """Mean after step s: keeps min(averaging, s / (s + 10)) of itself, from where it started."""
+    recipe = replace(RECIPE, averaging=averaging, batch_size=1)
+    training = trainer(
+        recipe=recipe, plan=[Stage("training", examples(0, 6), examples(20, 2), 1, 0.1)]
+    )
+    path = [[p.detach().clone() for p in training.readout.parameters()]]
+    average = training._average
+
+    def followed():
+        path.append([p.detach().clone() for p in training.readout.parameters()])
+        average()
+
+    training._average = followed
+    trained = training.run()
+    assert len(path) == 7
+    means = [p.double() for p in path[0]]
+    for s, values in enumerate(path[1:], start=1):
+        kept = min(averaging, s / (s + 10))
+        means = [kept * mean + (1 - kept) * value for mean, value in zip(means, values)]
+    for found, mean, last in zip(trained.parameters(), means, path[-1]):
+        torch.testing.assert_close(found.detach().double(), mean.double(), atol=1e-6, rtol=1e-5)
+        assert torch.equal(found, last) or averaging
+    np.testing.assert_allclose(
+        training.curve[0].stopping, information_gain(trained, examples(20, 2)), atol=1e-7
+    )
+    assert training.averaged.convolutions[0].weight.grad is None
 
 
 def test_the_same_seed_gives_the_same_bytes():
@@ -377,10 +410,24 @@ def test_the_same_seed_gives_the_same_bytes():
 # Checkpoints
 
 
+AVERAGED = replace(RECIPE, averaging=0.8)
+
+
 @pytest.fixture(scope="module")
 def uninterrupted():
     training = trainer()
     return training.run().state_dict(), training.curve
+
+
+@pytest.mark.parametrize("killed", [1, 2, 3])
+def test_running_means_survive_a_kill(tmp_path, killed):
+    expected = trainer(recipe=AVERAGED)
+    expected.run()
+    with pytest.raises(Killed):
+        trainer(recipe=AVERAGED).run(tmp_path / "fold.pt", kill_after(killed))
+    found = trainer(recipe=AVERAGED)
+    assert_same_state(found.run(tmp_path / "fold.pt").state_dict(), expected.readout.state_dict())
+    assert found.curve == expected.curve
 
 
 @pytest.mark.parametrize("killed", [(1,), (2,), (3,), (4,), (5,), (1, 1, 1, 1), (2, 2)], ids=str)

@@ -1,0 +1,397 @@
+"""The training command from a folder of images to weights that predict, and what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+from benchmark import train as train_module
+from benchmark.cli import main
+from benchmark.datasets.locate import load
+from benchmark.datasets.splits import image_folds
+from benchmark.errors import BenchmarkError
+from benchmark.report import curves as curves_module
+from benchmark.train import TrainOptions, parse_changes, train
+from models.centerbias import CenterBias
+from models.deepgaze.features import FeatureSet
+from models.deepgaze.images import as_rgb
+from models.deepgaze.model import DeepGaze
+from models.deepgaze.recipes import RECIPES
+from models.deepgaze.training import Recipe
+from models.deepgaze.weights import Weights
+from tests.models.deepgaze.bright import RECIPE, looked_at, pictures
+
+DRAW_CURVES = curves_module.draw_curves
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch, tmp_path):
+    """Early layers of a small network, two epochs, no search for a centre bias, no figure."""
+    recipe = replace(RECIPE, epochs=2, pretraining_epochs=1, averaging=0.5)
+    monkeypatch.setitem(RECIPES, "deepgaze2", recipe)
+    monkeypatch.setattr(CenterBias, "fit", classmethod(lambda kind, data: kind(data, 0.15, 0.1)))
+    monkeypatch.setattr(train_module, "default_folder", lambda: tmp_path / "user" / "features")
+    monkeypatch.setattr(curves_module, "draw_curves", lambda curves, folder: [])
+    monkeypatch.chdir(tmp_path)
+
+
+def write_folder(root: Path, count: int = 6, seed: int = 0) -> Path:
+    """A folder of images and fixations, as a user would have it."""
+    root.mkdir()
+    images = pictures(count, seed)
+    for n, image in enumerate(images):
+        Image.fromarray(image).save(root / f"{n}.png")
+    fixations = looked_at(images, seed=seed).fixations
+    with (root / "fixations.csv").open("w", newline="") as file:
+        rows = zip(fixations.n, fixations.x, fixations.y)
+        csv.writer(file).writerows(
+            [("image", "subject", "x", "y"), *((f"{n}.png", "amy", x, y) for n, x, y in rows)]
+        )
+    return root
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_folder(tmp_path / "mine")
+
+
+def invoke(*arguments):
+    """The command's result; whatever goes wrong, it must not be an unexpected exception."""
+    result = CliRunner().invoke(main, ["train", *map(str, arguments)])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def options(folder, **changes) -> TrainOptions:
+    return TrainOptions(**{"dataset": str(folder), "n_folds": 3, **changes})
+
+
+def files(folder):
+    return sorted(str(f.relative_to(folder)) for f in folder.rglob("*") if f.is_file())
+
+
+# From the folder to the weights
+
+
+def test_the_command_trains_every_fold(tmp_path, folder, monkeypatch):
+    monkeypatch.setattr(curves_module, "draw_curves", DRAW_CURVES)
+    result = invoke("--dataset", folder, "--folds", 3, "--seeds", 2, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert files(tmp_path / "out") == [
+        *(f"checkpoints/fold{fold}-seed{seed}.pt" for fold in range(3) for seed in range(2)),
+        "curves.csv", "curves.pdf", "curves.png", "deepgaze2.safetensors",
+        "test.csv", "training.json",
+    ]  # fmt: skip
+    weights = Weights.load(tmp_path / "out" / "deepgaze2.safetensors")
+    assert [(m.fold, m.seed) for m in weights.members] == [
+        (fold, seed) for seed in range(2) for fold in range(3)
+    ]
+    assert weights.recipe == RECIPES["deepgaze2"]
+    dataset = load(folder)
+    assert weights.first == "mine"
+    assert weights.corpora["mine"].content_hash == dataset.content_hash
+    assert weights.corpora["mine"].folds.tolist() == image_folds(dataset, 3, 0).tolist()
+
+    test = pd.read_csv(tmp_path / "out" / "test.csv")
+    assert list(test.columns) == ["fold", "seed", "test"]
+    assert len(test) == 6
+    gain = test["test"].mean()
+    assert f"Mean information gain on the test images: {gain:.4f} bits" in result.output
+    assert f"Written to {tmp_path / 'out' / 'deepgaze2.safetensors'}" in result.output
+    curves = pd.read_csv(tmp_path / "out" / "curves.csv")
+    assert list(curves.columns) == train_module.CURVES
+    assert len(curves) == 6 * 2
+    assert np.isfinite(curves[["training", "stopping", "blur"]]).all(axis=None)
+
+    record = json.loads((tmp_path / "out" / "training.json").read_text())
+    assert record["scheme"] == "8-1-1"
+    assert record["n_folds"] == 3
+    np.testing.assert_allclose(record["test"], test["test"])
+    assert record["recipe"]["epochs"] == 2
+    assert record["backbones"] == weights.backbones
+
+
+def test_the_trained_weights_predict(folder):
+    outcome = train(options(folder))
+    model = DeepGaze(outcome.weights)
+    dataset = load(folder)
+    folds = image_folds(dataset, 3, 0)
+    for n, stimulus in enumerate(dataset.stimuli):
+        rgb = as_rgb(stimulus)
+        assert model.weights.known_as(rgb) == ("mine", folds[n])
+        log_density = model.log_density(stimulus)
+        assert log_density.shape == rgb.shape[:2]
+        np.testing.assert_allclose(np.exp(log_density).sum(), 1, atol=1e-9)
+
+
+def test_the_shipped_recipe_trains(tmp_path, folder, monkeypatch):
+    """The real network at the real layers, an epoch long."""
+    recipe = Recipe(features=(FeatureSet(),), epochs=1, both_views=True)
+    monkeypatch.setitem(RECIPES, "deepgaze2", recipe)
+    outcome = train(options(folder, folds=(1,), cache=False))
+    weights = Weights.load(outcome.weights)
+    assert weights.members[0].readout.channels == (512,) * 5
+    assert np.isfinite(outcome.test["test"]).all()
+    state = weights.members[0].readout.state_dict()
+    assert all(torch.isfinite(value).all() for value in state.values())
+    log_density = DeepGaze(weights).log_density(pictures(1, seed=7)[0])
+    assert np.isfinite(log_density).all()
+
+
+def test_twice_gives_the_same_bytes(tmp_path, folder, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["benchmark", "train"])
+    outcomes = [
+        train(options(folder, out=tmp_path / name, cache=cached))
+        for name, cached in (("a", True), ("b", True), ("c", False))
+    ]
+    content = {outcome.weights.read_bytes() for outcome in outcomes}
+    assert len(content) == 1
+    other = train(options(folder, out=tmp_path / "d", seed=1))
+    assert other.weights.read_bytes() not in content
+
+
+def test_other_data_sets_join_or_come_before(tmp_path, folder):
+    joint = write_folder(tmp_path / "joint", seed=1)
+    before = write_folder(tmp_path / "before", seed=2)
+    result = invoke(
+        "--dataset", folder, "--with", joint, "--pretrain", before, "--folds", 3, "--only", "0",
+        "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    weights = Weights.load(tmp_path / "out" / "deepgaze2.safetensors")
+    assert list(weights.corpora) == ["mine", "joint", "before"]
+    assert weights.first == "mine"
+    assert set(weights.members[0].priors) == {"mine", "joint", "before"}
+    assert weights.record["trained_together"] == ["mine", "joint"]
+    assert weights.record["pretrained_on"] == ["before"]
+    curves = pd.read_csv(tmp_path / "out" / "curves.csv")
+    assert list(curves["stage"]) == ["pretraining", "training", "training"]
+
+
+def test_the_default_folder_is_called_by_model_and_data_set(tmp_path, folder):
+    outcome = train(options(folder, folds=(0,)))
+    assert outcome.folder == Path("training/deepgaze2-mine")
+    assert (tmp_path / "training" / "deepgaze2-mine" / "deepgaze2.safetensors").is_file()
+
+
+# Options
+
+
+def test_only_some_folds(tmp_path, folder):
+    result = invoke("--dataset", folder, "--folds", 3, "--only", "2,0", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    weights = Weights.load(tmp_path / "out" / "deepgaze2.safetensors")
+    assert [m.fold for m in weights.members] == [2, 0]
+
+
+@pytest.mark.parametrize(
+    ("only", "message"),
+    [
+        ("3", "there are folds 0 to 2; asked for 3"),
+        ("0,7", "there are folds 0 to 2; asked for 0, 7"),
+        ("x", "--only x: expected numbers of folds"),
+        ("-1", "--only -1: expected numbers of folds"),
+    ],
+)
+def test_folds_that_there_are_not(tmp_path, folder, only, message):
+    result = invoke("--dataset", folder, "--folds", 3, "--only", only, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert message in result.output
+
+
+def test_more_folds_than_images(folder):
+    result = invoke("--dataset", folder, "--folds", 7)
+    assert result.exit_code == 1
+    assert "7 folds need at least as many different images, but there are 6" in result.output
+
+
+def test_features_are_kept_where_asked_for(tmp_path, folder):
+    train(options(folder, folds=(0,), features=tmp_path / "maps"))
+    assert len(list((tmp_path / "maps").rglob("*.npy"))) == 6 * 2 * 2  # images, layers, views
+    assert not (tmp_path / "user").exists()
+    train(options(folder, folds=(0,), out=tmp_path / "out"))
+    assert len(list((tmp_path / "user" / "features").rglob("*.npy"))) == 24
+
+
+def test_without_a_cache_nothing_is_kept(tmp_path, folder):
+    result = invoke(
+        "--dataset", folder, "--folds", 3, "--only", "0", "--no-cache", "--out", tmp_path / "out"
+    )
+    assert result.exit_code == 0, result.output
+    assert not list(tmp_path.rglob("*.npy"))
+
+
+def test_an_unknown_model(folder):
+    result = invoke("--model", "deepgaze9", "--dataset", folder)
+    assert result.exit_code == 1
+    assert f"'deepgaze9' cannot be trained. There are recipes for {', '.join(RECIPES)}." in (
+        result.output
+    )
+    with pytest.raises(BenchmarkError, match="'deepgaze9' cannot be trained"):
+        train(TrainOptions(model="deepgaze9", dataset=str(folder)))
+
+
+def test_an_unknown_data_set():
+    result = invoke("--dataset", "mit1004")
+    assert result.exit_code == 1
+    assert "mit1003" in result.output
+
+
+def test_weights_that_cannot_be_had(folder, monkeypatch):
+    recipe = replace(RECIPE, features=(FeatureSet("vgg91", ("conv5_1",)),))
+    monkeypatch.setitem(RECIPES, "deepgaze2", recipe)
+    result = invoke("--dataset", folder, "--folds", 3)
+    assert result.exit_code == 1
+    assert "unknown backbone 'vgg91'" in result.output
+
+
+def test_the_defaults_of_the_command_are_those_of_the_function():
+    context = main.commands["train"].make_context("train", [])
+    params = context.params
+    assert params.pop("only") == ()
+    assert TrainOptions(**{**params, "changes": tuple(params["changes"])}) == TrainOptions()
+
+
+# Going on
+
+
+def test_an_interrupted_training_goes_on(tmp_path, folder, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["benchmark", "train"])
+    expected = train(options(folder, out=tmp_path / "whole")).weights.read_bytes()
+    out = tmp_path / "out"
+    original = train_module.train_fold
+    calls = []
+
+    def interrupted(plan, fold, seed, cache, checkpoint, report):
+        def stop(epoch):
+            report(epoch)
+            if fold == 1 and not calls:
+                calls.append(fold)
+                raise KeyboardInterrupt
+
+        return original(plan, fold, seed, cache, checkpoint, stop)
+
+    monkeypatch.setattr(train_module, "train_fold", interrupted)
+    result = invoke("--dataset", folder, "--folds", 3, "--out", out)
+    assert result.exit_code == 130
+    assert files(out) == ["checkpoints/fold0-seed0.pt", "checkpoints/fold1-seed0.pt"]
+    epochs = []
+
+    def watched(plan, fold, seed, cache, checkpoint, report):
+        return original(
+            plan, fold, seed, cache, checkpoint, lambda e: epochs.append((fold, e.epoch))
+        )
+
+    monkeypatch.setattr(train_module, "train_fold", watched)
+    result = invoke("--dataset", folder, "--folds", 3, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert epochs == [(1, 1), (2, 0), (2, 1)]
+    assert (out / "deepgaze2.safetensors").read_bytes() == expected
+
+
+def test_other_options_need_another_folder(tmp_path, folder):
+    train(options(folder, out=tmp_path / "out"))
+    result = invoke(
+        "--dataset", folder, "--folds", 3, "--out", tmp_path / "out", "--set", "epochs=3"
+    )
+    assert result.exit_code == 1
+    assert "fold0-seed0.pt: is the checkpoint of another training" in result.output
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path, folder, truncate):
+    train(options(folder, out=tmp_path / "out", folds=(0,)))
+    truncate(tmp_path / "out" / "checkpoints" / "fold0-seed0.pt")
+    result = invoke("--dataset", folder, "--folds", 3, "--only", "0", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "fold0-seed0.pt: cannot be read as a checkpoint" in result.output
+
+
+# Changes of the recipe
+
+
+def test_changes_have_the_type_of_what_they_change():
+    changes = parse_changes(
+        "deepgaze2",
+        [
+            "epochs=7", "learning_rate=0.5", "mirrored=False", "loss=image", "readout.stride=4",
+            "readout.widths=8,2,1", "readout.learn_blur=false", "readout.nonlinearity=relu",
+        ],
+    )  # fmt: skip
+    recipe = replace(RECIPES["deepgaze2"], **dict(changes))
+    assert (recipe.epochs, recipe.learning_rate, recipe.loss) == (7, 0.5, "image")
+    assert recipe.mirrored is False
+    assert recipe.readout.stride == 4.0
+    assert recipe.readout.widths == (8, 2, 1)
+    assert recipe.readout.learn_blur is False
+    assert recipe.readout.nonlinearity == "relu"
+    assert recipe.readout.blur == RECIPES["deepgaze2"].readout.blur
+    assert recipe.features == RECIPES["deepgaze2"].features
+
+
+def test_no_changes():
+    assert parse_changes("deepgaze2", []) == ()
+    assert parse_changes("deepgaze2", [f"epochs={RECIPES['deepgaze2'].epochs}"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epoch=3", "--set epoch=3: the recipe has no 'epoch'; it has .*epochs, .*readout.widths"),
+        ("readout.epochs=3", "the recipe has no 'readout.epochs'"),
+        ("features.scale=1", "the recipe has no 'features.scale'"),
+        ("features=vgg19", "the recipe has no 'features'"),
+        ("readout=3", "the recipe has no 'readout'"),
+        ("=3", "the recipe has no ''"),
+        ("epochs", "--set epochs: '' is not of the type int"),
+        ("epochs=3.5", "'3.5' is not of the type int"),
+        ("epochs=many", "'many' is not of the type int"),
+        ("learning_rate=fast", "'fast' is not of the type float"),
+        ("mirrored=perhaps", "'perhaps' is not of the type true or false"),
+        ("readout.widths=16;1", "'16;1' is not of the type tuple"),
+        ("readout.widths=16,2", "--set readout.widths=16,2: widths are positive and end with 1"),
+        ("readout.nonlinearity=tanh", "nonlinearity is relu or softplus, not 'tanh'"),
+        ("loss=pixel", "--set loss=pixel: loss is fixation or image, not 'pixel'"),
+        ("stopping=never", "stopping is best or paper"),
+        ("epochs=0", "epochs has to be positive, not 0"),
+        ("channel_dropout=1", "channel_dropout is in 0 to below 1, not 1.0"),
+    ],
+)
+def test_changes_that_cannot_be_made(folder, text, message):
+    with pytest.raises(BenchmarkError, match=message):
+        parse_changes("deepgaze2", [text])
+    result = invoke("--dataset", folder, "--set", text)
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: --set")
+
+
+def test_a_changed_recipe_is_trained_and_recorded(tmp_path, folder):
+    result = invoke(
+        "--dataset", folder, "--folds", 3, "--only", 0, "--out", tmp_path / "out",
+        "--set", "epochs=1", "--set", "readout.widths=3,1", "--set", "loss=image",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    weights = Weights.load(tmp_path / "out" / "deepgaze2.safetensors")
+    assert weights.recipe.loss == "image"
+    assert [c.out_features for c in weights.members[0].readout.convolutions] == [3, 1]
+    assert len(pd.read_csv(tmp_path / "out" / "curves.csv")) == 1
+
+
+def test_the_papers_scheme_and_fewer_images(tmp_path, folder):
+    result = invoke(
+        "--dataset", folder, "--folds", 3, "--only", 0, "--out", tmp_path / "out",
+        "--scheme", "9-1", "--training-images", 3,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    record = Weights.load(tmp_path / "out" / "deepgaze2.safetensors").record
+    assert (record["scheme"], record["training_images"]) == ("9-1", 3)
+    best = pd.read_csv(tmp_path / "out" / "curves.csv")["stopping"].max()
+    np.testing.assert_allclose(record["test"], [best], atol=1e-5)
