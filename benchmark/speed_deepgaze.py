@@ -170,7 +170,9 @@ def upsampled_priority(
     stride = int(readout.config.stride)
     size = (shape[0] // stride, shape[1] // stride)
     upsample = partial(nn.functional.interpolate, size=size, mode="bilinear", align_corners=False)
-    values = torch.cat([upsample(m.values.float().permute(2, 0, 1)[None]) for m in maps], dim=1)
+    # contiguous, since torch interpolates a single image in this layout fastest
+    coarse = [m.values.float().permute(2, 0, 1)[None].contiguous() for m in maps]
+    values = torch.cat([upsample(m) for m in coarse], dim=1)
     values.sub_(readout.mean[:, None, None]).div_(readout.deviation[:, None, None])
     for index, module in enumerate(readout.convolutions):
         convolution = cast(nn.Linear, module)
@@ -185,20 +187,27 @@ def upsampled_density(
     readout: Readout, maps: Sequence[FeatureMap], shape: tuple[int, int], log_prior: Tensor
 ) -> Tensor:
     """Priority in the usual order, then Gaussian, prior and softmax as operations on pixels."""
-    priority = upsampled_priority(readout, maps, shape)[None, None]
+    values = upsampled_priority(readout, maps, shape)
     sigma, stride = float(readout.log_blur.exp()), int(readout.config.stride)
+    for _ in range(2):  # across, then down
+        values = _blurred(values, sigma, stride).T.contiguous()
+    values = values + readout.prior_weight * log_prior
+    return values.flatten().log_softmax(0).view(shape)
+
+
+def _blurred(values: Tensor, sigma: float, stride: int) -> Tensor:
+    """Gaussian-weighted means at every pixel of cells ``stride`` pixels wide, along the rows."""
     around = math.ceil(6 * sigma)
     middle = around + (stride - 1) / 2
     kernel = torch.exp(-0.5 * ((torch.arange(2 * around + stride) - middle) / sigma) ** 2)
 
-    def blur(values: Tensor) -> Tensor:
-        spread = partial(nn.functional.conv_transpose2d, bias=None)
-        down = spread(values, kernel[None, None, :, None], stride=(stride, 1), padding=(around, 0))
-        return spread(down, kernel[None, None, None], stride=(1, stride), padding=(0, around))
+    def convolved(cells: Tensor) -> Tensor:
+        pixels = cells.new_zeros(*cells.shape, stride)
+        pixels[..., 0] = cells
+        padded = nn.functional.pad(pixels.flatten(1), (around + stride - 1, around))
+        return nn.functional.conv2d(padded[None, None], kernel[None, None, None])[0, 0]
 
-    values = (blur(priority) / blur(torch.ones_like(priority)))[0, 0]
-    values = values + readout.prior_weight * log_prior
-    return values.flatten().log_softmax(0).view(shape)
+    return convolved(values) / convolved(torch.ones_like(values[:1]))
 
 
 def _agree(case: str, one: Tensor, other: Tensor) -> tuple[float, float]:
@@ -409,13 +418,18 @@ def write(
     rounds: int,
     compiled: bool = False,
     measure: Callable[[str, tuple[int, int]], dict[str, float]] = peaks,
+    counts: Sequence[int] | None = None,
 ) -> None:
-    """Measure everything on an image (height, width), on one core and on all, and write it."""
+    """Measure everything on an image (height, width) and write it.
+
+    Args:
+        counts: of threads; None for one, and torch's default.
+    """
     memory = {setup: measure(setup, shape) for setup in SETUPS}
     comparisons, spans = [], {}
     available = torch.get_num_threads()
     try:
-        for threads in sorted({1, available}):
+        for threads in counts or sorted({1, available}):
             torch.set_num_threads(threads)
             with torch.inference_mode():
                 for setup in SETUPS:
@@ -491,7 +505,7 @@ Made by `python -m benchmark.speed_deepgaze` (or `make bench`) with torch {torch
 {torch.backends.cpu.get_cpu_capability()}, {os.cpu_count()} cores, {sys.platform}; torch's default
 is {torch.get_num_threads()} {default}. All sides run in one process, taking turns; times are the
 best of all rounds, and only their ratio carries over to other machines. A ratio above 1 says that
-the other side takes longer, or more memory. Images have {shape[1]}x{shape[0]} pixels; weights of
+the other side takes longer, or more memory. The image has {shape[1]}x{shape[0]} pixels; weights of
 the readouts are random.
 
 ## Readout and prediction
@@ -501,9 +515,9 @@ the readouts are random.
 {setups}
 
 "Upsample first" is the order in which the readout is usually written down: every feature map is
-interpolated to the readout grid, all are concatenated, normalised and convolved; the Gaussian is a
-transposed convolution, and prior and softmax follow at full resolution. Ours convolves before it
-interpolates, and interpolates and blurs with one matrix an axis. The priority is the one map that
+interpolated to the readout grid, all are concatenated, normalised and convolved; the result is
+convolved with a Gaussian at full resolution, along one axis after the other. Ours convolves before
+it interpolates, and interpolates and blurs with one matrix an axis. The priority is the map that
 the convolutions give, before the Gaussian; the readout goes from features to log density; the
 prediction from the image to log density, for one readout and without the mirrored view.
 

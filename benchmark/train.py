@@ -194,7 +194,7 @@ def train_folds(
     plan: Plan, options: TrainOptions, cache: FeatureCache, folder: Path, say: Report
 ) -> list[Trained]:
     """Train every fold and seed, several at a time if asked to."""
-    folds = range(options.n_folds) if options.folds is None else options.folds
+    folds = tuple(dict.fromkeys(range(options.n_folds) if options.folds is None else options.folds))
     if not set(folds) <= set(range(options.n_folds)):
         raise BenchmarkError(
             f"there are folds 0 to {options.n_folds - 1}; asked for {', '.join(map(str, folds))}."

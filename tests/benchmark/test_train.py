@@ -193,6 +193,12 @@ def test_only_some_folds(tmp_path, folder):
     assert [m.fold for m in weights.members] == [2, 0]
 
 
+def test_a_fold_that_is_named_twice_counts_once(tmp_path, folder):
+    outcome = train(options(folder, folds=(1, 1), out=tmp_path / "out"))
+    assert [m.fold for m in Weights.load(outcome.weights).members] == [1]
+    assert list(outcome.test["fold"]) == [1]
+
+
 @pytest.mark.parametrize(
     ("only", "message"),
     [

@@ -316,6 +316,23 @@ def test_one_thread_is_used_and_the_others_come_back(cache, bright, threads):
         torch.set_num_threads(before)
 
 
+def test_the_number_of_threads_changes_nothing(tmp_path, bright):
+    """Neither of those that compute the features nor of those that could train."""
+    before = torch.get_num_threads()
+    trained = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            own = FeatureCache(tmp_path / str(threads))
+            fill_cache(plan(bright), own)
+            trained.append(train_fold(plan(bright), 0, 0, own))
+    finally:
+        torch.set_num_threads(before)
+    assert differing(*trained) == set()
+    assert trained[0].curve == trained[1].curve
+    assert trained[0].test == trained[1].test
+
+
 def test_seeds_and_folds_differ(cache, bright):
     one, seed, fold = (
         train_fold(plan(bright), *which, cache) for which in ((0, 0), (0, 1), (1, 0))
