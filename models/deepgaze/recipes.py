@@ -22,7 +22,7 @@ RECIPES = {
     "deepgaze1": Recipe(
         features=(FeatureSet("alexnet-caffe", ("conv5",), 1.0),),
         readout=ReadoutConfig(widths=(1,)),
-        epochs=10,
+        epochs=6,
         channel_dropout=0.2,
         mirrored=False,
     ),
