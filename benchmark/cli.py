@@ -151,7 +151,11 @@ def run(**options: Any) -> None:
     "--set", "changes", multiple=True, metavar="NAME=VALUE",
     help="Change the recipe, e.g. --set epochs=20 --set loss=image --set readout.stride=4.",
 )  # fmt: skip
-@click.option("--features", type=FOLDER, help="Folder of the feature cache. Default: user's cache.")
+@click.option(
+    "--features",
+    type=FOLDER,
+    help="Folder of the feature cache. Default: $BENCHMARK_FEATURES, or the user's cache.",
+)
 @click.option("--cache/--no-cache", default=True, help="Keep features on disk.")
 @click.option(
     "--precision", type=click.Choice(["float32", "bfloat16"]), default="float32",
@@ -198,7 +202,11 @@ def train(**options: Any) -> None:
     help="Test folds to train and score, of ten.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--features", type=FOLDER, help="Folder of the feature cache. Default: user's cache.")
+@click.option(
+    "--features",
+    type=FOLDER,
+    help="Folder of the feature cache. Default: $BENCHMARK_FEATURES, or the user's cache.",
+)
 @click.option("--cache/--no-cache", default=True, help="Keep features on disk.")
 @click.option(
     "--precision", type=click.Choice(["float32", "bfloat16"]), default="float32",

@@ -20,12 +20,16 @@ from numpy.typing import NDArray
 
 from models.deepgaze.features import FeatureMap, FeatureSet, axes, extract, loaded
 
+#: Names a folder that keeps features, so that an image is seen by a backbone only once.
+VARIABLE = "BENCHMARK_FEATURES"
 #: Rises when the same weights and pixels give other features.
 VERSION = 1
 
 
 def default_folder() -> Path:
-    """The folder of the user's cache that features go to."""
+    """The folder that training keeps features in: $BENCHMARK_FEATURES, or the user's cache."""
+    if named := os.environ.get(VARIABLE):
+        return Path(named)
     return Path(platformdirs.user_cache_dir("deepgaze-benchmark")) / "features"
 
 

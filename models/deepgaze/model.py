@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from models.base import TrainingData, UnavailableError
 from models.centerbias import CenterBias
 from models.deepgaze.backbones import WeightsError
-from models.deepgaze.cache import FeatureCache
+from models.deepgaze.cache import VARIABLE, FeatureCache
 from models.deepgaze.corpus import relative_zoom
 from models.deepgaze.features import PRECISIONS, FeatureMap, loaded
 from models.deepgaze.images import as_rgb, pixel_hash
@@ -27,8 +27,6 @@ from models.deepgaze.readout import Lattice
 from models.deepgaze.weights import Member, Weights
 
 FOLDER = Path(__file__).parent / "weights"
-#: Names a folder that keeps features, so that an image is seen by the backbone only once.
-FEATURES = "BENCHMARK_FEATURES"
 #: Names the precision of the backbone; bfloat16 is faster where the processor knows it.
 PRECISION = "BENCHMARK_PRECISION"
 #: Memory for what the readouts made of the images seen last, in bytes.
@@ -75,7 +73,7 @@ class DeepGaze(pysaliency.Model):
         self.weights = weights if isinstance(weights, Weights) else _read(weights or self.file)
         self.centerbias = centerbias
         self.pixels_per_degree = pixels_per_degree
-        folder = features or (Path(named) if (named := os.environ.get(FEATURES)) else None)
+        folder = features or (Path(named) if (named := os.environ.get(VARIABLE)) else None)
         precision = precision or os.environ.get(PRECISION) or "float32"
         if precision not in PRECISIONS:
             raise UnavailableError(
