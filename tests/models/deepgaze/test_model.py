@@ -38,7 +38,7 @@ NEW = picture(4321, 57, 83)
 
 @pytest.fixture(autouse=True)
 def plain_surroundings(monkeypatch):
-    for variable in (model_module.FEATURES, model_module.PRECISION):
+    for variable in (model_module.VARIABLE, model_module.PRECISION):
         monkeypatch.delenv(variable, raising=False)
 
 
@@ -291,7 +291,7 @@ def test_features_may_be_kept_in_a_folder(weights, tmp_path, monkeypatch):
     np.testing.assert_array_equal(DeepGaze(weights, features=tmp_path).log_density(NEW), expected)
     assert len(list(tmp_path.rglob("*.npy"))) == len(FEATURES.layers)
     monkeypatch.setattr("models.deepgaze.cache.extract", None)  # all is there
-    monkeypatch.setenv(model_module.FEATURES, str(tmp_path))
+    monkeypatch.setenv(model_module.VARIABLE, str(tmp_path))
     np.testing.assert_array_equal(DeepGaze(weights).log_density(NEW), expected)
 
 
