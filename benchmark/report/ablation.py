@@ -42,8 +42,8 @@ def markdown(table: pd.DataFrame) -> str:
         "Information gain (IG) is in bits per fixation over the centre bias, on "
         f"{first.n_images} images ({first.n_fixations} fixations) that the readout never saw; "
         "*explained* is its share of the gold standard's gain. 95 % intervals are bootstraps over "
-        "images: they do not cover the chance of a training, which another seed shows to be of the "
-        "order of 0.01 bits.",
+        "images: they do not cover the chance of a training, which may be as large as the smaller "
+        "differences.",
         "",
         "The command that remakes this folder is in `ablation.json`.",
     ]
