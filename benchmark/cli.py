@@ -21,6 +21,23 @@ DATA_ROOT = click.option(
     help="Folder that holds data sets; before $BENCHMARK_DATA and the user's cache folder.",
 )
 
+FEATURES = click.option(
+    "--features",
+    type=FOLDER,
+    help="Folder of the feature cache. Default: $BENCHMARK_FEATURES, or the user's cache.",
+)
+CACHE = click.option("--cache/--no-cache", default=True, help="Keep features on disk.")
+PRECISION = click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="Of the backbone's computations.",
+)
+JOBS = click.option(
+    "--jobs", type=int, default=1, show_default=True, help="Processes; -1: all cores."
+)
+
 
 class Commands(click.Group):
     """A group whose errors are one clear message and an honest exit code, without a traceback."""
@@ -86,7 +103,7 @@ def main() -> None:
     help="Gaussian of empirical maps (CC, KL, SIM) in pixels. Default: the data set's.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--jobs", type=int, default=1, show_default=True, help="Processes; -1: all cores.")
+@JOBS
 @click.option(
     "--draws", type=click.IntRange(min=100), default=10_000, show_default=True,
     help="Bootstrap draws of the intervals.",
@@ -151,17 +168,10 @@ def run(**options: Any) -> None:
     "--set", "changes", multiple=True, metavar="NAME=VALUE",
     help="Change the recipe, e.g. --set epochs=20 --set loss=image --set readout.stride=4.",
 )  # fmt: skip
-@click.option(
-    "--features",
-    type=FOLDER,
-    help="Folder of the feature cache. Default: $BENCHMARK_FEATURES, or the user's cache.",
-)
-@click.option("--cache/--no-cache", default=True, help="Keep features on disk.")
-@click.option(
-    "--precision", type=click.Choice(["float32", "bfloat16"]), default="float32",
-    show_default=True, help="Of the backbone's computations.",
-)  # fmt: skip
-@click.option("--jobs", type=int, default=1, show_default=True, help="Processes; -1: all cores.")
+@FEATURES
+@CACHE
+@PRECISION
+@JOBS
 @click.option("--out", type=FOLDER, help="Folder. Default: training/MODEL-DATASET.")
 def train(**options: Any) -> None:
     """Train the readouts of a model, cross-validated over images.
@@ -202,17 +212,10 @@ def train(**options: Any) -> None:
     help="Test folds to train and score, of ten.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option(
-    "--features",
-    type=FOLDER,
-    help="Folder of the feature cache. Default: $BENCHMARK_FEATURES, or the user's cache.",
-)
-@click.option("--cache/--no-cache", default=True, help="Keep features on disk.")
-@click.option(
-    "--precision", type=click.Choice(["float32", "bfloat16"]), default="float32",
-    show_default=True, help="Of the backbone's computations.",
-)  # fmt: skip
-@click.option("--jobs", type=int, default=1, show_default=True, help="Processes; -1: all cores.")
+@FEATURES
+@CACHE
+@PRECISION
+@JOBS
 @click.option("--out", type=FOLDER, help="Folder. Default: results/ablation-DATASET.")
 def ablation(**options: Any) -> None:
     """Train and score variations of DeepGaze II: what each part of it contributes.
