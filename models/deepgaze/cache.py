@@ -8,7 +8,6 @@ whole or not at all, so that processes can share a cache and an interruption cos
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.deepgaze.features import FeatureMap, FeatureSet, axes, extract, loaded
+from models.deepgaze.files import whole
 
 #: Names a folder that keeps features, so that an image is seen by a backbone only once.
 VARIABLE = "BENCHMARK_FEATURES"
@@ -125,12 +125,5 @@ def _read(file: Path, channels: int) -> NDArray[np.float16] | None:
 
 
 def _write(file: Path, values: NDArray) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            np.save(stream, values)
-        os.replace(temporary, file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with whole(file) as stream:
+        np.save(stream, values)

@@ -27,8 +27,8 @@ from models.deepgaze.training import (
     Stage,
     Training,
     fit_normalisation,
-    information_gain,
     log_densities,
+    mean_gain,
 )
 from models.deepgaze.weights import Member
 
@@ -158,7 +158,9 @@ def train_fold(
     """
     recipe = plan.recipe
     with one_thread():
-        sources = {name: _Source(plan, corpus, fold, cache) for name, corpus in _named(plan)}
+        sources = {
+            name: _Source(plan, corpus, fold, cache) for name, corpus in plan.all_corpora.items()
+        }
         first = sources[plan.corpora[0].name]
         channels = [
             int(m.values.shape[2]) for m in first.examples.maps(int(first.part.training[0]))
@@ -166,9 +168,10 @@ def train_fold(
         torch.manual_seed(seed * 1000 + fold)  # only now: loading a backbone draws numbers too
         readout = Readout(channels, recipe.readout)
         joint = [sources[corpus.name] for corpus in plan.corpora]
-        fit_normalisation(
-            readout, (s.examples.maps(int(n)) for s in joint for n in s.part.training)
-        )
+        if checkpoint is None or not checkpoint.is_file():  # which holds it
+            fit_normalisation(
+                readout, (s.examples.maps(int(n)) for s in joint for n in s.part.training)
+            )
         stopping = first.examples.make(first.part.stopping)
         stages = []
         if plan.pretraining:
@@ -200,7 +203,7 @@ def train_fold(
         return Trained(
             Member(fold, seed, readout, priors),
             training.curve,
-            information_gain(readout, tested),
+            mean_gain(values, tested),
             {e.index: value.numpy() for e, value in zip(tested, values)},
         )
 
@@ -226,10 +229,6 @@ class _Source:
 
     def training(self) -> list[Example]:
         return self.examples.make(self.part.training)
-
-
-def _named(plan: Plan) -> list[tuple[str, Corpus]]:
-    return list(plan.all_corpora.items())
 
 
 @contextmanager

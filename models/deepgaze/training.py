@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +14,7 @@ from torch import Tensor
 
 from models.deepgaze.corpus import Example
 from models.deepgaze.features import FeatureMap, FeatureSet
+from models.deepgaze.files import whole
 from models.deepgaze.readout import Readout, ReadoutConfig
 
 #: A channel that hardly varies is not amplified beyond this share of its layer's typical deviation.
@@ -144,15 +143,17 @@ def information_gain(readout: Readout, examples: Sequence[Example]) -> float:
     Raises:
         ValueError: there is no fixation.
     """
+    return mean_gain(log_densities(readout, examples), examples)
+
+
+def mean_gain(values: Sequence[Tensor], examples: Sequence[Example]) -> float:
+    """:func:`information_gain` from the log densities at each example's fixations."""
     if not examples:
         raise ValueError(
             "nobody looked at the images that training is stopped or tested by: take fewer folds, "
             "or a data set with more images."
         )
-    ratios = [
-        values - example.baseline()
-        for values, example in zip(log_densities(readout, examples), examples)
-    ]
+    ratios = [own - example.baseline() for own, example in zip(values, examples)]
     return float(torch.cat(ratios).double().mean() / np.log(2))
 
 
@@ -333,15 +334,8 @@ class Training:
 
 def save_whole(state: dict[str, Any], file: Path) -> None:
     """Write a checkpoint that is never seen half written."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".part")
-    os.close(handle)
-    try:
-        torch.save(state, temporary)
-        os.replace(temporary, file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with whole(file) as stream:
+        torch.save(state, stream)
 
 
 def load_checkpoint(file: Path) -> dict[str, Any] | None:

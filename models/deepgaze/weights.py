@@ -19,6 +19,7 @@ from torch import Tensor
 
 from models.deepgaze.backbones import WeightsError
 from models.deepgaze.features import FeatureSet
+from models.deepgaze.files import whole
 from models.deepgaze.images import differing_bits, look, pixel_hash
 from models.deepgaze.readout import Readout, ReadoutConfig
 from models.deepgaze.training import Recipe
@@ -135,10 +136,8 @@ class Weights:
             "record": self.record,
         }
         content = save(tensors, metadata={"deepgaze": json.dumps(header)})
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_name(file.name + ".part")
-        partial.write_bytes(content)
-        partial.replace(file)
+        with whole(file) as stream:
+            stream.write(content)
 
     @classmethod
     def load(cls, file: Path) -> Weights:

@@ -482,9 +482,8 @@ def test_a_checkpoint_that_could_not_be_written_leaves_the_last_one(tmp_path, mo
         trainer().run(checkpoint, kill_after(2))
     before = checkpoint.read_bytes()
 
-    def full(state, file):
-        with open(file, "wb") as stream:
-            stream.write(b"half")
+    def full(state, stream):
+        stream.write(b"half")
         raise OSError("no space left")
 
     monkeypatch.setattr(training_module.torch, "save", full)
