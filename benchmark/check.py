@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmark.errors import BenchmarkError, DataError
+from models.map_files import (
+    KINDS,
+    TOLERANCE,
+    MapError,
+    MapFiles,
+    Matching,
+    match,
+    not_a_number,
+    open_maps,
+    shape_problem,
+    short_names,
+    stimulus_names,
+    value_problems,
+)
 
 if TYPE_CHECKING:
     from benchmark.datasets.base import Dataset
-
-TOLERANCE = 1e-3  # of logsumexp, as in the field's submission rules
-KINDS = ("log density", "density", "saliency map")
-HDF5_SUFFIXES = frozenset({".h5", ".hdf5", ".hdf"})
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
-MAP_SUFFIXES = frozenset({".npy", ".mat"}) | IMAGE_SUFFIXES
 
 
 @dataclass
@@ -50,35 +55,49 @@ def check(
     data_root: str | Path | None = None,
     predictions_for: str | Path | None = None,
     kind: str | None = None,
+    fixations: Path | None = None,
 ) -> Report:
     """Check a data set, or, with ``predictions_for``, predictions for the images of one.
 
     Args:
-        path_or_name: a data set's name or folder; or a folder of npy, mat, png, jpg or tiff files
-            called like the images, or an HDF5 file.
+        path_or_name: a data set's name or folder; or a folder or archive of npy, mat, png, jpg or
+            tiff files called like the images, or an HDF5 file.
         data_root: where data sets lie.
         predictions_for: name or folder of the data set the predictions are for.
         kind: what the predictions are: "log density", "density" or "saliency map". None tells it
             from each map's values, and says what it took it for.
+        fixations: CSV file of the fixations of a data set that is a folder of images alone.
 
     Raises:
         BenchmarkError: the data set to compare with cannot be loaded, or ``kind`` is unknown.
     """
     if predictions_for is None:
-        return check_dataset(path_or_name, data_root)
-    from benchmark.datasets import locate
-
-    dataset = locate.load(predictions_for, data_root)
+        return check_dataset(path_or_name, data_root, fixations)
+    dataset = _load(predictions_for, data_root, fixations)
     return check_predictions(Path(path_or_name).expanduser(), dataset, kind)
 
 
-def check_dataset(path_or_name: str | Path, data_root: str | Path | None = None) -> Report:
+def _load(
+    path_or_name: str | Path, data_root: str | Path | None, fixations: Path | None
+) -> Dataset:
+    from benchmark.datasets import folder, locate
+
+    if fixations is not None:
+        return folder.load_held_out(Path(path_or_name).expanduser(), fixations)
+    return locate.load(path_or_name, data_root)
+
+
+def check_dataset(
+    path_or_name: str | Path,
+    data_root: str | Path | None = None,
+    fixations: Path | None = None,
+) -> Report:
     """Check that a data set loads, that every image decodes, and that nothing looks suspicious."""
-    from benchmark.datasets import images, locate
+    from benchmark.datasets import images
 
     report = Report()
     try:
-        dataset = locate.load(path_or_name, data_root)
+        dataset = _load(path_or_name, data_root, fixations)
     except DataError as error:
         report.errors += error.problems
         # Whatever else is wrong: truncated images are to be in the same list.
@@ -175,79 +194,12 @@ def _find_duplicates(dataset: Dataset, report: Report) -> None:
 # Predictions
 
 
-@dataclass
-class _Map:
-    """A prediction on disk: the name it is matched by, how messages call it, how to read it."""
-
-    stem: str
-    label: str
-    read: Callable[[], np.ndarray]
-
-
-def _read_mat(file: Path) -> np.ndarray:
-    from scipy.io import loadmat
-
-    try:
-        content = loadmat(file)
-    except NotImplementedError as error:
-        raise ValueError("is a Matlab file of version 7.3; save it with -v7") from error
-    arrays = [value for name, value in content.items() if not name.startswith("__")]
-    if len(arrays) != 1:
-        raise ValueError(f"holds {len(arrays)} variables; expected one")
-    return np.asarray(arrays[0])
-
-
-def _read_image(file: Path) -> np.ndarray:
-    from imageio.v3 import imread
-
-    return np.asarray(imread(file))
-
-
-def _read_file(file: Path) -> np.ndarray:
-    suffix = file.suffix.lower()
-    if suffix == ".npy":
-        return np.load(file, allow_pickle=False)  # type: ignore[no-any-return]
-    return _read_mat(file) if suffix == ".mat" else _read_image(file)
-
-
-@contextmanager
-def _maps(source: Path) -> Iterator[list[_Map]]:
-    """The predictions in a folder or an HDF5 file, sorted by name."""
-    if source.is_dir():
-        files = [
-            file
-            for file in sorted(source.rglob("*"))
-            if file.suffix.lower() in MAP_SUFFIXES and not file.name.startswith(".")
-        ]
-        yield [_Map(file.stem, str(file), partial(_read_file, file)) for file in files]
-    elif source.suffix.lower() in HDF5_SUFFIXES and source.is_file():
-        import h5py
-
-        try:
-            hdf5 = h5py.File(source, "r")
-        except OSError as error:
-            raise DataError(f"{source}: is no intact HDF5 file ({error}).") from error
-        with hdf5:
-            keys: list[str] = []
-            hdf5.visititems(
-                lambda key, item: keys.append(key) if isinstance(item, h5py.Dataset) else None
-            )
-            yield [
-                _Map(Path(key).stem, f"{source}:{key}", partial(hdf5[key].__getitem__, ()))
-                for key in sorted(keys)
-            ]
-    else:
-        raise DataError(
-            f"{source}: expected a folder of {' '.join(sorted(MAP_SUFFIXES))} files, or one file "
-            f"ending in {' '.join(sorted(HDF5_SUFFIXES))}."
-        )
-
-
 def check_predictions(source: Path, dataset: Dataset, kind: str | None = None) -> Report:
     """Check that there is one sound prediction for each image of a data set.
 
     Args:
-        source: a folder, or an HDF5 file; predictions are called like the images, endings aside.
+        source: a folder, an archive or an HDF5 file; predictions are called like the images,
+            endings aside (:func:`models.map_files.match`).
         kind: see ``check``.
 
     Raises:
@@ -256,23 +208,17 @@ def check_predictions(source: Path, dataset: Dataset, kind: str | None = None) -
     if kind is not None and kind not in KINDS:
         raise BenchmarkError(f"unknown kind {kind!r}; expected one of {', '.join(KINDS)}.")
     report = Report()
-    sizes = {Path(name).stem: tuple(size) for name, size in zip(dataset.image_names, dataset.sizes)}
-    if len(sizes) < len(dataset):
-        report.errors.append(
-            f"{dataset.name}: several images share a name (endings and folders aside), so that "
-            "predictions cannot be matched to them by name."
-        )
-        return report
+    names = stimulus_names(dataset.stimuli, dataset.image_names)
     taken: dict[str, list[str]] = {}
     try:
-        with _maps(source) as maps:
-            _match(maps, sizes, report)
-            for one in maps:
-                if one.stem in sizes:
-                    is_a = _check_map(one, sizes[one.stem], kind, report)
-                    taken.setdefault(is_a, []).append(one.label)
-    except DataError as error:
-        report.errors += error.problems
+        with open_maps(source) as maps:
+            matching = match(maps.names, names)
+            _tell_names(matching, maps, short_names(names), report)
+            for index, name in matching.of.items():
+                is_a = _check_map(maps, name, dataset.sizes[index], kind, report)
+                taken.setdefault(is_a, []).append(maps.label(name))
+    except MapError as error:
+        report.errors.append(str(error))
         return report
     kinds = {name: labels for name, labels in taken.items() if name in KINDS}
     report.info += [f"Taken as {name}: {len(labels)} maps." for name, labels in kinds.items()]
@@ -282,61 +228,48 @@ def check_predictions(source: Path, dataset: Dataset, kind: str | None = None) -
     return report
 
 
-def _match(maps: list[_Map], sizes: dict[str, Any], report: Report) -> None:
-    counts = Counter(one.stem for one in maps)
+def _tell_names(matching: Matching, maps: MapFiles, images: Sequence[str], report: Report) -> None:
     report.errors += [
-        f"no prediction for the image {stem}; add it." for stem in sizes if stem not in counts
+        f"no prediction for the image {images[index]}; add it." for index in matching.missing
     ]
     report.errors += [
-        f"{count} predictions are called {stem}; keep one."
-        for stem, count in counts.items()
-        if count > 1
+        f"{len(found)} predictions are called {images[index]}: "
+        f"{', '.join(map(maps.label, found))}; keep one."
+        for index, found in matching.double.items()
+    ]
+    report.errors += [
+        f"{maps.label(name)}: several images are called so; put it into a folder like the image's "
+        "to tell which."
+        for name in matching.unclear
     ]
     report.warnings += [
-        f"{one.label}: there is no such image; it is not used."
-        for one in maps
-        if one.stem not in sizes
+        f"{maps.label(name)}: there is no such image; it is not used." for name in matching.extra
     ]
 
 
-def _check_map(one: _Map, size: tuple[int, ...], kind: str | None, report: Report) -> str:
+def _check_map(
+    maps: MapFiles, name: str, size: tuple[int, ...], kind: str | None, report: Report
+) -> str:
     """Check one map against its image's size; returns what it was taken for."""
+    label = maps.label(name)
     try:
-        values = np.asarray(one.read())
-        if not (np.issubdtype(values.dtype, np.number) or values.dtype == bool):
-            raise ValueError(f"holds values of type {values.dtype}")
-    # Decoders raise anything on damaged files.
-    except Exception as error:
-        report.errors.append(f"{one.label}: cannot be read ({error}); expected a numeric map.")
+        if problem := shape_problem(maps.shape(name), size):
+            report.errors.append(f"{label}: {problem}")
+        values = maps.read(name).astype(np.float64)
+    except MapError as error:
+        report.errors.append(str(error))
         return "unreadable"
-    report.errors += [f"{one.label}: {problem}" for problem in _shape_problems(values, size)]
-    if np.iscomplexobj(values):
-        report.errors.append(f"{one.label}: holds complex numbers; expected real ones.")
-        return "unreadable"
-    values = values.astype(np.float64)
-    if nan := int(np.isnan(values).sum()):
-        report.errors.append(f"{one.label}: {nan} values are NaN.")
-    if infinite := int(np.isposinf(values).sum()):
-        report.errors.append(f"{one.label}: {infinite} values are +inf.")
+    unfit = not_a_number(values)
+    report.errors += [f"{label}: {problem}" for problem in unfit]
     taken = kind or _guess(values)
-    if not nan and not infinite and values.size:
-        problems = _value_problems(values, taken)
+    if not unfit and values.size:
+        problems = value_problems(values, taken)
+        if taken == "saliency map" and not kind:
+            problems += _suspicions(values)
         (report.errors if kind or taken != "saliency map" else report.warnings).extend(
-            f"{one.label}: {problem}" for problem in problems
+            f"{label}: {problem}" for problem in problems
         )
     return taken
-
-
-def _shape_problems(values: np.ndarray, size: tuple[int, ...]) -> list[str]:
-    height, width = size
-    if values.ndim != 2:
-        return [f"has the shape {values.shape}; expected one value a pixel, ({height}, {width})."]
-    if values.shape != (height, width):
-        hint = " It looks transposed." if values.shape == (width, height) else ""
-        return [
-            f"has the size {values.shape[1]}x{values.shape[0]}, the image {width}x{height}.{hint}"
-        ]
-    return []
 
 
 def _guess(values: np.ndarray) -> str:
@@ -349,24 +282,9 @@ def _guess(values: np.ndarray) -> str:
     return "saliency map"
 
 
-def _value_problems(values: np.ndarray, kind: str) -> list[str]:
-    from scipy.special import logsumexp
-
+def _suspicions(values: np.ndarray) -> list[str]:
+    """What speaks against a map that nobody said to be a saliency map."""
     negative = int((values < 0).sum())
-    if kind == "log density":
-        mass = float(logsumexp(values))
-        if not abs(mass) <= TOLERANCE:
-            return [
-                f"its logsumexp is {mass:.6g}, expected 0 within {TOLERANCE:g}; subtract it (log "
-                "densities are natural logarithms)."
-            ]
-    elif kind == "density":
-        problems = [f"{negative} densities are negative."] if negative else []
-        if not abs(values.sum() - 1) <= TOLERANCE:
-            problems.append(f"sums to {values.sum():.6g}, expected 1 within {TOLERANCE:g}.")
-        return problems
-    elif np.isneginf(values).any():
-        return ["holds -inf among positive values: neither a log density nor a saliency map."]
-    elif negative and negative < values.size and abs(values.sum() - 1) < TOLERANCE:
+    if negative and negative < values.size and abs(values.sum() - 1) < TOLERANCE:
         return [f"sums to 1, but {negative} densities are negative."]
     return []

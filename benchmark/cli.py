@@ -21,6 +21,12 @@ DATA_ROOT = click.option(
     help="Folder that holds data sets; before $BENCHMARK_DATA and the user's cache folder.",
 )
 
+FIXATIONS = click.option(
+    "--fixations",
+    type=FOLDER,
+    help="CSV file of the fixations of a data set that is a folder of images alone.",
+)
+
 FEATURES = click.option(
     "--features",
     type=FOLDER,
@@ -84,8 +90,34 @@ def main() -> None:
 
 @main.command()
 @click.option("--dataset", default="photographs", show_default=True, help="Name or folder.")
+@FIXATIONS
 @DATA_ROOT
-@click.option("--models", callback=comma_separated, help="Names, comma-separated. Default: all.")
+@click.option(
+    "--models", callback=comma_separated,
+    help="Names, comma-separated; NAME:plain takes a saliency map as a density without a fit. "
+    "Default: all; beside predictions or models of your own, baselines and ceilings. Also: all, "
+    "none.",
+)  # fmt: skip
+@click.option(
+    "--predictions", multiple=True, metavar="[NAME=]PATH",
+    help="Score predictions of your own: a folder, zip, tar(.gz) of png, jpg, tiff, npy or mat "
+    "files called like the images, or an HDF5 file. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--kind", multiple=True, metavar="[NAME=]KIND",
+    help="What these predictions are: log-density (natural logarithm), density or saliency-map.",
+)  # fmt: skip
+@click.option(
+    "--model", "external", multiple=True, metavar="[NAME=]MODULE:CALLABLE",
+    help="Score a pysaliency model of your own: an instance, its class, or a function that makes "
+    "one. Repeatable.",
+)  # fmt: skip
+@click.option("--name", help="What to call the predictions or model of your own.")
+@click.option(
+    "--trained-on", multiple=True, metavar="[NAME=]DATASETS",
+    help="Data sets that your own have seen, comma-separated: scores on them are not ranked.",
+)  # fmt: skip
+@click.option("--plain", is_flag=True, help="Score plain forms of all models with a saliency map.")
 @click.option("--metrics", callback=comma_separated, help="Names, comma-separated. Default: all.")
 @click.option("--protocol", default="tuebingen", show_default=True, help="Definitions of metrics.")
 @click.option(
@@ -121,6 +153,9 @@ def run(**options: Any) -> None:
       python -m benchmark run --dataset mit1003 --jobs 2
       python -m benchmark run --dataset mit1003 --subset 1024x768
       python -m benchmark run --dataset my_experiment/ --metrics IG,AUC
+      python -m benchmark run --dataset mit1003 --predictions maps.zip --kind saliency-map
+      python -m benchmark run --dataset mit1003 --model my_package.models:MyModel
+      python -m benchmark run --dataset images/ --fixations hidden.csv
     """
     from benchmark.run import Options
     from benchmark.run import run as run_benchmark
@@ -264,6 +299,32 @@ def predict(
         click.echo(file)
 
 
+@main.command()
+@click.option(
+    "--images", required=True, type=FOLDER, help="Folder that holds the images, nothing else."
+)
+@click.option("--model", default="deepgaze2", show_default=True)
+@click.option("--out", type=FOLDER, help="Folder. Default: submissions/MODEL-FOLDER.")
+def submit(**options: Any) -> None:
+    """Write predictions for images whose fixations others hold, as boards accept them.
+
+    Writes log densities (HDF5) and grey maps of their ranks (JPEG, PNG), with and without centre
+    bias, reads them back, and says in README.md what to upload where. If it was interrupted, it
+    goes on where it stopped: start it again with the same options.
+
+    \b
+    Examples:
+      python -m benchmark submit --images MIT300/
+      python -m benchmark submit --images MIT300/ --model deepgaze1 --out my_submission
+    """
+    from benchmark.submission import SubmitOptions
+    from benchmark.submission import submit as write_submission
+
+    done = write_submission(SubmitOptions(**options), lambda text: click.echo(text, err=True))
+    click.echo((done.folder / "README.md").read_text(encoding="utf-8"))
+    click.echo(f"Written to {done.folder}")
+
+
 @main.command(name="list")
 @click.argument(
     "what",
@@ -293,6 +354,9 @@ def list_(what: str | None) -> None:
         for name, entry in entries.items():
             metadata = entry.metadata
             text = metadata.get("summary") or f"{metadata['title']}; wants {metadata['wants']}"
+            trained = [n for n in metadata.get("trained_on", ()) if not n.startswith("scored")]
+            if trained:
+                text += f" [trained on {', '.join(trained)}]"
             if metadata.get("simulated"):
                 text += " [simulated]"
             if metadata.get("kind") == "ceiling":
@@ -304,8 +368,19 @@ def list_(what: str | None) -> None:
 @click.argument("path")
 @DATA_ROOT
 @click.option("--dataset", "predictions_for", help="PATH holds predictions for this data set.")
-def check(path: str, data_root: Path | None, predictions_for: str | None) -> None:
-    """Validate a data set, or a folder of predictions, and list every problem at once.
+@FIXATIONS
+@click.option(
+    "--kind", type=click.Choice(["log-density", "density", "saliency-map"]),
+    help="What the predictions are. Default: told from each map's values.",
+)  # fmt: skip
+def check(
+    path: str,
+    data_root: Path | None,
+    predictions_for: str | None,
+    fixations: Path | None,
+    kind: str | None,
+) -> None:
+    """Validate a data set, or predictions (as `run` takes them), and list every problem at once.
 
     \b
     Examples:
@@ -315,7 +390,10 @@ def check(path: str, data_root: Path | None, predictions_for: str | None) -> Non
     """
     from benchmark.check import check as check_path
 
-    report = check_path(path, data_root=data_root, predictions_for=predictions_for)
+    kind = kind and kind.replace("-", " ")
+    report = check_path(
+        path, data_root=data_root, predictions_for=predictions_for, kind=kind, fixations=fixations
+    )
     click.echo(str(report))
     if report.errors:
         sys.exit(1)

@@ -7,9 +7,12 @@ import hashlib
 import importlib.util
 import inspect
 import json
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,8 @@ from benchmark.errors import BenchmarkError
 from benchmark.shuffled import MeanPrediction
 from metrics.auc import rescale_fixations
 from metrics.protocols import MAP_SETS, Maps, Target, Variant
+from models.map_files import MapError
+from models.saliency_map import MapsOf
 
 #: Metrics that compare with the map of all subjects, for which a held-out prediction has no map.
 ALL_SUBJECTS = ("KL", "CC", "SIM")
@@ -147,7 +152,8 @@ class Evaluation:
             try:
                 results += self._score_model(name, image, target, subjects, baseline)
             except Exception as error:
-                kind = "" if isinstance(error, BenchmarkError) else f"{type(error).__name__}: "
+                told = isinstance(error, (BenchmarkError, MapError))
+                kind = "" if told else f"{type(error).__name__}: "
                 results.append(Failure(name, image, f"{kind}{error}"))
         return results
 
@@ -224,8 +230,18 @@ class Evaluation:
 def _source(kind: type) -> list[str]:
     """Source of a class's module and, for our models, of what it imports from their package."""
     if not kind.__module__.startswith("models."):
-        return [inspect.getsource(inspect.getmodule(kind) or kind)]
+        return _module_source(kind.__module__)
     return [source for _, source in sorted(_sources_with_imports(kind.__module__).items())]
+
+
+def _module_source(module: str) -> list[str]:
+    """Source of a module of others, and the version of its package; what there is of both."""
+    found = []
+    with suppress(KeyError, OSError, TypeError):  # compiled, or typed in
+        found.append(inspect.getsource(sys.modules[module]))
+    for package in metadata.packages_distributions().get(module.partition(".")[0], ()):
+        found.append(f"{package} {metadata.version(package)}")
+    return found
 
 
 @lru_cache
@@ -256,16 +272,32 @@ def _sources_with_imports(module: str) -> dict[str, str]:
     return found
 
 
-def model_hash(model: Any, dataset: Dataset) -> str:
-    """SHA-256 of what a model's predictions depend on: its code, parameters and training data."""
+def parameters(model: Any) -> dict[str, Any]:
+    """What a model states for the record; nothing where its ``parameters`` are something else."""
+    found = getattr(model, "parameters", {})
+    return found if isinstance(found, dict) else {}
+
+
+def model_hash(model: Any, dataset: Dataset | None = None) -> str:
+    """SHA-256 of what a model's predictions depend on: its code, parameters and training data.
+
+    Args:
+        dataset: what is scored; None for a model that was not fitted on any.
+    """
     kind = type(model)
-    spec = getattr(kind, "spec", None)
+    spec = getattr(model, "spec", None)
+    fitted = hasattr(kind, "fit") and bool(getattr(spec, "trained_on", ()))
     content = {
         "class": f"{kind.__module__}.{kind.__qualname__}",
         "version": getattr(spec, "version", 0),
-        "parameters": getattr(model, "parameters", {}),
+        "parameters": parameters(model),
         "source": _source(kind),
-        "data": dataset.content_hash if getattr(spec, "trained_on", ()) else "",
+        "data": dataset.content_hash if dataset is not None and fitted else "",
         "weights": getattr(model, "content_hash", ""),
     }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    if origin := getattr(model, "origin", ""):
+        content["origin"] = [origin, *_module_source(origin.partition(":")[0])]
+    if isinstance(model, MapsOf):
+        content["maps"] = model_hash(model.source, dataset)
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

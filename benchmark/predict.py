@@ -12,16 +12,18 @@ from typing import Any
 
 import imageio.v3 as imageio
 import numpy as np
+import pysaliency
 from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
 from benchmark import registry
 from benchmark.datasets.images import SUFFIXES, find_images
+from benchmark.density_file import DensityFile
 from benchmark.errors import BenchmarkError, DataError
 from benchmark.evaluate import checked
-from benchmark.files import discard, write_whole
-from models.base import UnavailableError
+from benchmark.files import write_whole
+from models.base import ModelSpec, UnavailableError
 from models.deepgaze.images import as_rgb
 
 FORMATS = ("npy", "hdf5", "png")
@@ -62,14 +64,14 @@ def predict(
     if not formats:
         raise BenchmarkError(f"no format was named. Known: {', '.join(FORMATS)}.")
     images = collect(paths, out)
-    predictor = _build(model)
+    predictor = build(model)
     if not centre_bias and not hasattr(predictor, "log_density_without_prior"):
         raise BenchmarkError(f"the model {model!r} has no prediction without centre bias.")
     method = predictor.log_density if centre_bias else predictor.log_density_without_prior
     unusable = [problem for file in images.values() if (problem := _problem(file))]
     if unusable:
         raise DataError(*unusable)
-    with _Hdf5(out / "predictions.hdf5") if "hdf5" in formats else nullcontext() as store:
+    with DensityFile(out / "predictions.hdf5") if "hdf5" in formats else nullcontext() as store:
         done = []
         for name, file in tqdm(images.items(), desc=f"predicting with {model}", unit="image"):
             pixels = read_image(file)
@@ -160,11 +162,20 @@ def read_image(file: Path) -> NDArray:
     return pixels[0] if pixels.ndim == 4 else pixels  # the first frame of an animation
 
 
-def _build(name: str) -> Any:
+def build(name: str) -> Any:
+    """A registered model as it is without measured fixations.
+
+    DeepGaze has its trained prior then; a saliency map is a plain density, without centre bias.
+
+    Raises:
+        UnknownNameError: no model is called so.
+        BenchmarkError: it cannot be had without fixations, makes no densities, or lacks weights on
+            this machine.
+    """
     entry = registry.lookup(registry.models(), name, "model")
-    kind = entry.load()
     try:
-        return kind()
+        kind = entry.load()
+        model = kind.plain() if hasattr(kind, "plain") else kind()
     except TypeError as error:
         usable = [
             other
@@ -175,32 +186,10 @@ def _build(name: str) -> Any:
             f"the model {name!r} needs the measured fixations of a data set, so it cannot predict "
             f"images alone. Models that can: {', '.join(usable)}."
         ) from error
-    except UnavailableError as error:
+    except (UnavailableError, ImportError) as error:
         raise BenchmarkError(str(error)) from error
-
-
-class _Hdf5:
-    """A file with one data set an image; it appears when all are in it, or not at all."""
-
-    def __init__(self, file: Path):
-        import h5py
-
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self.file = file
-        self._part = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-        self._content = h5py.File(self._part, "w")
-        self._content.attrs["unit"] = "natural log of the density per pixel"
-
-    def add(self, name: str, log_density: NDArray[np.float32]) -> Path:
-        self._content.create_dataset(name, data=log_density, compression="gzip", shuffle=True)
-        return self.file
-
-    def __enter__(self) -> _Hdf5:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        self._content.close()
-        if kind is None:
-            os.replace(self._part, self.file)
-        else:
-            discard(self._part)
+    if not isinstance(model, pysaliency.Model):
+        raise BenchmarkError(f"the model {name!r} makes no densities, so there is nothing to write.")
+    if not hasattr(model, "spec"):  # of an installed package
+        model.spec = ModelSpec(name, entry.metadata["title"], entry.metadata["summary"])
+    return model

@@ -14,10 +14,14 @@ import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchmarkError, UnknownNameError
+
+#: Entry points of this group make the models of an installed package known.
+GROUP = "benchmark.models"
 
 
 @dataclass(frozen=True)
@@ -95,8 +99,43 @@ def datasets() -> dict[str, Entry]:
 
 
 def models() -> dict[str, Entry]:
-    """Registered models by name."""
-    return discover("models", "model")
+    """Registered models by name, those of installed packages among them.
+
+    Raises:
+        BenchmarkError: a package offers a model under a name that is taken.
+    """
+    own, others = discover("models", "model"), installed()
+    for name in own.keys() & others.keys():
+        raise BenchmarkError(
+            f"the name {name!r} is registered twice, in {own[name].module} and "
+            f"{others[name].metadata['summary']}: uninstall that package, or have it renamed."
+        )
+    return dict(sorted({**own, **others}.items()))
+
+
+@lru_cache
+def installed() -> dict[str, Entry]:
+    """Models that installed packages offer as entry points of the group ``benchmark.models``.
+
+    Nothing is imported, so little is known of them: name, package and where the model is. What
+    their specs say (kind, needs, training data) shows when they are loaded.
+
+    Raises:
+        BenchmarkError: two packages offer a model under one name.
+    """
+    found: dict[str, Entry] = {}
+    for point in sorted(entry_points(group=GROUP)):
+        package = f"{point.dist.name} {point.dist.version}" if point.dist else "a package"
+        summary = f"{point.value}, of {package}"
+        known = found.get(point.name)
+        if known is not None and known.metadata["summary"] != summary:
+            raise BenchmarkError(
+                f"the name {point.name!r} is registered twice, {known.metadata['summary']} and "
+                f"{summary}: uninstall one of them."
+            )
+        metadata = {"name": point.name, "title": point.name, "summary": summary, "installed": True}
+        found[point.name] = Entry(point.name, point.module, point.attr, metadata)
+    return found
 
 
 def backbones() -> dict[str, Entry]:

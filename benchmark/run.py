@@ -16,18 +16,19 @@ import pandas as pd
 import pysaliency
 from tqdm import tqdm
 
-from benchmark import provenance, registry
+from benchmark import provenance, registry, selection
 from benchmark.datasets.base import Dataset, training_data
+from benchmark.datasets.folder import load_held_out
 from benchmark.datasets.locate import load, subset_by_size
 from benchmark.errors import BenchmarkError
-from benchmark.evaluate import Evaluation, Failure, Score, model_hash
+from benchmark.evaluate import Evaluation, Failure, Score, model_hash, parameters
 from benchmark.files import write_csv, write_json
 from benchmark.parallel import ordered_map, shards
 from benchmark.scores import IMAGE_SUFFIX, PER_FIXATION, differences, summarise
 from benchmark.shuffled import GRID, MeanPrediction, reduced
 from benchmark.store import Store
 from metrics.spec import MetricSpec
-from models.base import UnavailableError
+from models.base import ModelSpec, UnavailableError, seen_in_training
 
 BUILT_IN = "photographs"
 #: Images whose predictions are added up before the sum is kept.
@@ -42,7 +43,17 @@ class Options:
 
     Attributes:
         dataset: registered name or folder.
-        models, metrics: names, empty for all that apply.
+        fixations: CSV file of the fixations on the images in the folder ``dataset``, None if they
+            are with the images.
+        models, metrics: names, empty for all that apply; with own models, empty ``models`` stands
+            for baselines and ceilings, "none" for none and "all" for all that apply.
+        predictions: folders, archives or HDF5 files of predictions to score, PATH or NAME=PATH.
+        external: models to score, package.module:callable or NAME=package.module:callable.
+        kind: what the predictions are, "log-density", "density" or "saliency-map"; NAME=KIND says
+            so of one.
+        name: of the one own model there is.
+        trained_on: data sets that own models have seen, comma-separated; NAME=... says so of one.
+        plain: score the plain form of every model with a saliency map, too.
         images: score only the first so many images (fits still use all), None for all.
         subset: "WIDTHxHEIGHT": only images of this size, for fits as well.
         kernel_size: of empirical maps in pixels, None for the data set's own.
@@ -50,8 +61,15 @@ class Options:
     """
 
     dataset: str = BUILT_IN
+    fixations: Path | None = None
     data_root: Path | None = None
     models: tuple[str, ...] = ()
+    predictions: tuple[str, ...] = ()
+    external: tuple[str, ...] = ()
+    kind: tuple[str, ...] = ()
+    name: str | None = None
+    trained_on: tuple[str, ...] = ()
+    plain: bool = False
     metrics: tuple[str, ...] = ()
     protocol: str = "tuebingen"
     maps: str = "right"
@@ -76,8 +94,12 @@ class Outcome:
 Report = Callable[[str], None]
 
 
-def output_folder(options: Options, dataset: str) -> Path:
-    """Where results go: runs of another scope or setting never overwrite the full default one."""
+def output_folder(options: Options, dataset: str, own: Sequence[str] = ()) -> Path:
+    """Where results go: runs of another scope or setting never overwrite the full default one.
+
+    Args:
+        own: names of the user's own models.
+    """
     if options.out is not None:
         return options.out
     parts, default = [dataset], Options()
@@ -89,6 +111,10 @@ def output_folder(options: Options, dataset: str) -> Path:
         parts.append(f"first{options.images}")
     if options.models or options.metrics:
         parts.append("selection")
+    if own:
+        parts.append(selection.folder_part(own))
+    if options.plain:
+        parts.append("plain")
     if options.kernel_size is not None:
         parts.append(f"kernel{options.kernel_size:g}")
     if options.seed != default.seed:
@@ -116,9 +142,12 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
     if options.jobs == 0:
         raise BenchmarkError("--jobs must be a number of processes, or -1: one per core; not 0.")
     variants = _variants(options)
-    for name in options.models:  # a misspelt name should not cost the loading of the data
-        registry.lookup(registry.models(), name, "model")
-    dataset = load(options.dataset, options.data_root)
+    selection.check_chosen(options.models)  # a misspelt name should not cost the loading of data
+    own = selection.own_models(options)
+    if options.fixations is None:
+        dataset = load(options.dataset, options.data_root)
+    else:
+        dataset = load_held_out(Path(options.dataset).expanduser(), options.fixations)
     if options.subset:
         dataset = subset_by_size(dataset, options.subset)
     if options.images is not None and options.images < 1:
@@ -126,12 +155,12 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
     if not len(dataset.fixations.x):
         raise BenchmarkError(f"{dataset.name}: there is no fixation on these images to score.")
     images = range(len(dataset))[: options.images]
-    folder = output_folder(options, _folder_name(dataset))
+    stored = selection.open_predictions(own, dataset, images, say)
+    folder = output_folder(options, _folder_name(dataset), own.names)
     store = Store(folder / "scores.sqlite")
     try:
         say(f"{dataset.spec.title}: {len(dataset)} images, {len(dataset.fixations.x)} fixations")
-        models = fit_models(dataset, options.models, say)
-        names = list(dict.fromkeys(options.models)) or list(models)
+        models, names = _chosen_models(options, own, stored, dataset, say)
         evaluation = Evaluation(
             dataset,
             models,
@@ -150,6 +179,27 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
         store.close()
     summary = _export(folder, evaluation, names, scores, failures, options)
     return Outcome(folder, summary, failures)
+
+
+def _chosen_models(
+    options: Options, own: selection.Own, stored: dict[str, Any], dataset: Dataset, say: Report
+) -> tuple[dict[str, Any], list[str]]:
+    """All models that a run needs, and the names of those that it scores."""
+    chosen = selection.chosen(options, own, dataset)
+    if chosen is None:
+        models = fit_models(dataset, (), say)
+    else:
+        needed = [need for need in own.needs if need in registry.models()]
+        models = fit_models(dataset, [*chosen, *needed] or ["centerbias"], say)
+    names = list(models) if chosen is None else list(chosen)
+    built = selection.build_own(own, stored, dataset, models, say)
+    models, names = {**models, **built}, [*names, *built]
+    if options.plain:
+        for name in names:
+            if selection.has_plain_form(models[name]):
+                models.setdefault(name + selection.PLAIN, models[name].as_plain())
+        names = [n for name in names for n in (name, name + selection.PLAIN) if n in models]
+    return models, list(dict.fromkeys(names))
 
 
 def _variants(options: Options) -> dict[str, Any]:
@@ -186,9 +236,12 @@ def fit_models(
     def build(name: str) -> Any:
         if name in built:
             return built[name]
-        entry = registry.lookup(entries, name, "model")
+        entry = selection.registered(name)
+        if name.endswith(selection.PLAIN):
+            built[name] = selection.plain_of(entry)
+            return built[name]
         arguments: dict[str, Any] = {}
-        for need in entry.metadata.get("needs", ()):
+        for need in selection.needs(name):
             if need in entries:
                 arguments[need] = build(need)
             elif need in dataset.extras:
@@ -198,12 +251,18 @@ def fit_models(
                     f"the model {name!r} needs {need!r}, which the data set {dataset.name!r} does "
                     "not have."
                 )
+        if entry.metadata.get("installed"):
+            model = selection.build_installed(name, data, arguments)
+            model.caching = False
+            built[name] = selection.as_density(model, data, built["centerbias"])
+            return built[name]
         kind = entry.load()
         if hasattr(kind, "fit"):
             say(f"fitting {name}")
             built[name] = kind.fit(data, **arguments)
         else:
             built[name] = kind()
+        built[name].caching = False  # predictions of a whole data set would fill the memory
         return built[name]
 
     def build_if_available(name: str) -> None:
@@ -214,18 +273,12 @@ def fit_models(
                 raise BenchmarkError(f"{name}: {error}") from error
             say(f"without {name}: {error}")
 
-    def applies(name: str) -> bool:
-        return all(
-            applies(need) if need in entries else need in dataset.extras
-            for need in entries[name].metadata.get("needs", ())
-        )
-
-    wanted = list(names) or [name for name in entries if applies(name)]
+    wanted = list(names) or selection.applicable(dataset)
     build("centerbias")  # information gain is relative to it
     for name in wanted:
         build_if_available(name)
     return dict(
-        sorted(built.items(), key=lambda item: order[type(item[1]).spec.kind]),
+        sorted(built.items(), key=lambda item: order[item[1].spec.kind]),
     )
 
 
@@ -362,9 +415,10 @@ def _export(
     labels = {"dataset": dataset.name, "protocol": options.protocol}
     summary = summarise(scores, units, options.draws, options.seed).assign(**labels)
     failed = {failure.model for failure in failures}
-    ranked = [
-        n for n in names if type(evaluation.models[n]).spec.kind != "ceiling" and n not in failed
-    ]
+    specs = {name: evaluation.models[name].spec for name in names}
+    contaminated = {name: _contaminated(spec, dataset) for name, spec in specs.items()}
+    summary["contaminated"] = summary["model"].map(contaminated)
+    ranked = [n for n in names if specs[n].kind != "ceiling" and not contaminated[n]]
     if failed:
         ranked = []  # an incomplete run ranks nobody
     paired = differences(scores, ranked, higher, options.draws, options.seed).assign(**labels)
@@ -377,7 +431,7 @@ def _export(
     )
     summary_columns = [
         "dataset", "model", "metric", "protocol", "mean", "ci_low", "ci_high", "n_images",
-        "n_fixations", "unit", "explained", "explained_low", "explained_high",
+        "n_fixations", "unit", "explained", "explained_low", "explained_high", "contaminated",
     ]  # fmt: skip
     write_csv(summary, folder / "summary.csv", summary_columns)
     write_csv(
@@ -412,6 +466,7 @@ def _record(
         "dataset": {
             **{k: v for k, v in asdict(dataset.spec).items() if k != "folder"},
             "content_hash": dataset.content_hash,
+            **_with(dataset.extras, "fixation_file"),
             "n_images": len(evaluation.images),
             "n_images_total": len(dataset),
             "n_fixations_total": len(dataset.fixations.x),
@@ -427,8 +482,9 @@ def _record(
         "bootstrap_draws": options.draws,
         "models": {
             name: {
-                **_without(asdict(type(evaluation.models[name]).spec), "name", "needs"),
-                "parameters": getattr(evaluation.models[name], "parameters", {}),
+                **_without(asdict(evaluation.models[name].spec), "name", "needs"),
+                "contaminated": _contaminated(evaluation.models[name].spec, dataset),
+                "parameters": parameters(evaluation.models[name]),
                 "content_hash": model_hash(evaluation.models[name], dataset),
             }
             for name in names
@@ -447,6 +503,11 @@ def _record(
     return record
 
 
+def _contaminated(spec: ModelSpec, dataset: Dataset) -> bool:
+    """Whether a model was trained on what it is scored on; ceilings are not ranked anyway."""
+    return spec.kind != "ceiling" and seen_in_training(spec, dataset.name)
+
+
 def _truth(evaluation: Evaluation, truth: Any) -> dict[str, Any]:
     """The exact expected information gain of the density that simulated observers follow."""
     gains, counts = [], []
@@ -463,6 +524,10 @@ def _truth(evaluation: Evaluation, truth: Any) -> dict[str, Any]:
         "the simulated fixations were drawn from; no model that knows only the image can gain more "
         "in expectation",
     }
+
+
+def _with(mapping: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: mapping[key] for key in keys if key in mapping}
 
 
 def _without(mapping: dict[str, Any], *keys: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ class ModelSpec:
             ceilings are never ranked with models.
         trained_on: names of the data sets the parameters were fitted on; "scored" stands for the
             data set being scored, with the scored image or subject held out.
+        held_out: predictions for images it was trained on come from readouts that never saw them.
         needs: names of fitted models that ``fit`` takes as keyword arguments.
         version: rises exactly when the model's predictions change.
     """
@@ -37,6 +38,24 @@ class ModelSpec:
     trained_on: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     version: int = 1
+    held_out: bool = False
+
+
+def seen_in_training(spec: ModelSpec, dataset: str) -> bool:
+    """Whether scores on ``dataset`` are on images that the model was trained on, none held out.
+
+    Parts and copies count: a model trained on "salicon" has seen "salicon-train", one trained on
+    "mit1003" has seen "mit1003-1024x768" and "pysaliency-mit1003". Names starting with "scored"
+    stand for a contract of their own (see ``trained_on``).
+    """
+    if spec.held_out:
+        return False
+    scored = dataset.removeprefix("pysaliency-")
+    for trained in spec.trained_on:
+        known = trained.removeprefix("pysaliency-")
+        if f"{known}-".startswith(f"{scored}-") or f"{scored}-".startswith(f"{known}-"):
+            return True
+    return False
 
 
 def model(**metadata: Any) -> Callable[[Registered], Registered]:
@@ -76,13 +95,18 @@ class TrainingData:
         A stimulus taken from ``stimuli`` is known by its index; another one, or an array, by
         the hash of its pixels, which reads the training images when first needed.
         """
-        if getattr(stimulus, "stimuli", None) is self.stimuli:
-            return int(stimulus.index)
-        stimulus_id = pysaliency.datasets.as_stimulus(stimulus).stimulus_id
-        for index, known in enumerate(self.stimuli.stimulus_ids):
-            if known == stimulus_id:
-                return index
-        return None
+        return index_of(stimulus, self.stimuli)
+
+
+def index_of(stimulus: Any, stimuli: pysaliency.Stimuli) -> int | None:
+    """Which of ``stimuli`` a stimulus or image array is, by index or pixels; None if none."""
+    if getattr(stimulus, "stimuli", None) is stimuli:
+        return int(stimulus.index)
+    stimulus_id = pysaliency.datasets.as_stimulus(stimulus).stimulus_id
+    for index, known in enumerate(stimuli.stimulus_ids):
+        if known == stimulus_id:
+            return index
+    return None
 
 
 def image_shape(stimulus: Any) -> tuple[int, int]:

@@ -8,9 +8,10 @@ of one subject on one image are one scanpath, in the order of ``t``, or of the f
 from __future__ import annotations
 
 import csv
+import hashlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -180,13 +181,38 @@ def _scanpaths(table: _Table, subjects: list[str]) -> scanpaths.Scanpaths:
     )
 
 
-def load(root: Path, spec: DatasetSpec) -> Dataset:
+def load_held_out(root: Path, fixations: Path) -> Dataset:
+    """Read a folder of images whose fixations are in a CSV file elsewhere.
+
+    CSV files in the folder do not count. The data set is called after both, ``FOLDER-FILE``.
+
+    Raises:
+        DataError: the folder or the file is missing, or :func:`load` finds problems.
+    """
+    missing = [f"{root}: there is no such folder; expected one of images."] * (not root.is_dir())
+    if not fixations.is_file():
+        missing.append(f"{fixations}: there is no such file; expected a CSV file of fixations.")
+    if missing:
+        raise DataError(*missing)
+    name = f"{root.resolve().name}-{fixations.stem}"
+    spec = replace(path_spec(root), name=name, title=name)
+    dataset = load(root, spec, fixations)
+    digest = hashlib.sha256(fixations.read_bytes()).hexdigest()
+    dataset.extras["fixation_file"] = {"name": fixations.name, "sha256": digest}
+    return dataset
+
+
+def load(root: Path, spec: DatasetSpec, fixations: Path | None = None) -> Dataset:
     """Read a user's own folder; images without fixations are kept and counted.
+
+    Args:
+        fixations: the CSV file, None for the one in the folder.
 
     Raises:
         DataError: lists, with line numbers, every problem of the images and of the CSV file.
     """
-    files, tables = images.find_images(root), _csv_files(root)
+    files = images.find_images(root)
+    tables = _csv_files(root) if fixations is None else [fixations]
     index, problems = _index(root, files)
     if not files:
         endings = " ".join(sorted(images.SUFFIXES))

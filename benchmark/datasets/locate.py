@@ -15,6 +15,7 @@ import platformdirs
 
 from benchmark import registry
 from benchmark.datasets.base import Dataset, DatasetSpec
+from benchmark.datasets.images import find_images
 from benchmark.errors import BenchmarkError, DataError
 
 VARIABLE = "BENCHMARK_DATA"
@@ -104,6 +105,11 @@ def recognise(folder: Path) -> ModuleType:
     for module in modules:
         if module.recognises(folder):
             return module
+    if find_images(folder):
+        raise DataError(
+            f"{folder}: holds images only; put the CSV file of their fixations there, or name it "
+            "with --fixations."
+        )
     known = "".join(f"\n  {module.LAYOUT}" for module in modules)
     raise DataError(f"{folder}: has none of the layouts that can be read:{known}")
 

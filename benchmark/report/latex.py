@@ -75,6 +75,7 @@ def _caption(results: Results, table: Sequence[Column], intervals: bool) -> str:
         notes.averages(shown),
         notes.explained(table),
         notes.reading(results, intervals),
+        notes.contaminated(results),
         notes.undefined(results, table),
     ]
     text = " ".join(escape(sentence) for sentence in sentences if sentence)

@@ -25,6 +25,7 @@ _SPECIAL = {
     "±": r"$\pm$",
     "·": r"$\cdot$",
     "∞": r"$\infty$",
+    "†": r"$^\dagger$",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
     "ß": r"\ss{}",

@@ -77,6 +77,8 @@ def _notes(results: Results, table: Sequence[Column], intervals: bool) -> str:
         notes.averages(shown),
         notes.explained(table),
         notes.reading(results, intervals),
+        notes.contaminated(results),
+        notes.training(results),
         notes.undefined(results, table),
         notes.gold_without_maps(results, table),
         "; ".join(_meaning(metric) for metric in shown) + ".",

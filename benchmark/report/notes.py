@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from benchmark.report.record import Metric
+from benchmark.report.record import DAGGER, Metric
 from benchmark.report.results import GOLD, Results
 from benchmark.report.table import Column
 
@@ -19,6 +19,12 @@ def labels(results: Results) -> list[str]:
     """What a reader must not overlook: simulated observers, an incomplete run."""
     found = [SIMULATED] if results.dataset.simulated else []
     return found if results.complete else [*found, "incomplete run, not ranked"]
+
+
+def figure_labels(results: Results) -> list[str]:
+    """The same for figures, which have no notes to say what a dagger means."""
+    marked = any(model.contaminated for model in results.models)
+    return [*labels(results), *([f"{DAGGER} trained on this data set"] if marked else [])]
 
 
 def heading(results: Results) -> str:
@@ -72,11 +78,29 @@ def reading(results: Results, intervals: bool) -> str:
     """How to read arrows, bold face, the rule and brackets."""
     text = "Arrows point to better values"
     text += "; the best of each column is bold." if results.complete else "."
-    if any(not model.ranked for model in results.models):
+    if any(model.kind == "ceiling" for model in results.models):
         text += " Ceilings, last, are not ranked."
     if intervals:
         text += " Brackets: bootstrap 95 % intervals over images."
     return text
+
+
+def contaminated(results: Results) -> str:
+    """What the dagger means, where there is one."""
+    if not any(model.contaminated for model in results.models):
+        return ""
+    return f"{DAGGER} Trained on this data set, with no image held out: not ranked."
+
+
+def training(results: Results) -> str:
+    """What each model was trained on, as far as it says so; nothing if none was."""
+    parts = []
+    for model in results.models:
+        sets = [name for name in model.trained_on if not name.startswith("scored")]
+        if sets:
+            folds = " (held-out folds)" if model.held_out else ""
+            parts.append(f"{model.title} on {_enumerate(sets)}{folds}")
+    return f"Trained: {'; '.join(parts)}." if parts else ""
 
 
 def undefined(results: Results, columns: Sequence[Column]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,33 @@ from benchmark.files import REMEDY
 
 KINDS = ("baseline", "model", "ceiling")
 ORDER = ("IG", "IG_image", "LL", "LL_image", "AUC", "sAUC", "NSS", "CC", "KL", "SIM")
+DAGGER = "†"  # marks contaminated models
 PER_IMAGE = "_image"  # ending of the name of a per-fixation metric that is averaged per image
 
 
 @dataclass(frozen=True)
 class Model:
-    """A scored model; ``kind`` is "baseline", "model" or "ceiling", and ceilings are not ranked."""
+    """A scored model.
+
+    Attributes:
+        title: with a dagger behind it if the model is contaminated.
+        kind: "baseline", "model" or "ceiling".
+        trained_on: names of data sets; those starting with "scored" stand for the one scored.
+        held_out: predictions for images it was trained on come from parts that never saw them.
+        contaminated: trained on the data set it is scored on, with no image held out.
+    """
 
     name: str
     title: str
     kind: str
+    trained_on: tuple[str, ...] = ()
+    held_out: bool = False
+    contaminated: bool = False
 
     @property
     def ranked(self) -> bool:
-        return self.kind != "ceiling"
+        """Ceilings and contaminated models are not compared with others."""
+        return self.kind != "ceiling" and not self.contaminated
 
 
 @dataclass(frozen=True)
@@ -83,13 +96,15 @@ class Section:
     def __init__(self, path: Path, name: str, content: dict[str, Any]):
         self.path, self.name, self.content = path, name, content
 
-    def get(self, key: str, kind: type | tuple[type, ...]) -> Any:
-        """The value of a key.
+    def get(self, key: str, kind: type | tuple[type, ...], default: Any = None) -> Any:
+        """The value of a key, ``default`` if one is given and there is no such key.
 
         Raises:
             BenchmarkError: there is no such key, or its value is not of this kind.
         """
         full = f"{self.name}.{key}" if self.name else key
+        if key not in self.content and default is not None:
+            return default
         if key not in self.content:
             raise BenchmarkError(f"{self.path} lacks the key {full!r}. {REMEDY}")
         value = self.content[key]
@@ -134,13 +149,23 @@ def models(section: Section) -> list[Model]:
             raise BenchmarkError(
                 f"{one.path}: '{one.name}.kind' is {kind!r}, expected one of {', '.join(KINDS)}."
             )
-        models.append(Model(name, one.get("title", str) or name, kind))
+        models.append(
+            Model(
+                name,
+                one.get("title", str) or name,
+                kind,
+                tuple(one.get("trained_on", list, [])),
+                one.get("held_out", bool, False),
+                one.get("contaminated", bool, False),
+            )
+        )
     titles = [model.title for model in models]
     # two models of one title could not be told apart
-    return [
-        Model(m.name, f"{m.title} ({m.name})", m.kind) if titles.count(m.title) > 1 else m
+    distinct = [
+        replace(m, title=f"{m.title} ({m.name})") if titles.count(m.title) > 1 else m
         for m in models
     ]
+    return [replace(m, title=m.title + DAGGER) if m.contaminated else m for m in distinct]
 
 
 def metrics(section: Section, names: Iterable[str]) -> dict[str, Metric]:

@@ -56,8 +56,9 @@ class Results:
     """One run on one data set under one protocol.
 
     Attributes:
-        models: in display order: baselines, models, both by ascending information gain, and
-            ceilings. An incomplete run ranks nobody: it keeps the order given within each kind.
+        models: in display order: baselines, models, both by ascending information gain, those that
+            were trained on this data set, and ceilings. An incomplete run ranks nobody: it keeps
+            the order given within each of these.
         metrics: the metrics of the summary by name, in display order.
         summary, differences, scores: the columns of the CSV files that reports use.
     """
@@ -213,13 +214,17 @@ def _require_described(folder: Path, names: Iterable[str], models: Sequence[Mode
 
 
 def _in_display_order(models: Sequence[Model], summary: pd.DataFrame) -> list[Model]:
-    """Baselines, then models, by ascending information gain (undefined first), then ceilings."""
+    """Baselines, then models, by ascending information gain (undefined first), then the unranked.
+
+    Of these, contaminated models come before ceilings.
+    """
     metric = next((name for name in INFORMATION_GAINS if (summary["metric"] == name).any()), None)
     rows = summary[summary["metric"] == metric]
     gains = dict(zip(rows["model"], rows["mean"]))
 
-    def position(model: Model) -> tuple[int, float]:
-        gain = gains.get(model.name, math.nan) if model.ranked else 0.0
-        return KINDS.index(model.kind), -math.inf if math.isnan(gain) else gain
+    def position(model: Model) -> tuple[int, bool, float]:
+        gain = gains.get(model.name, math.nan) if model.kind != "ceiling" else 0.0
+        kind = KINDS.index("model") if model.contaminated else KINDS.index(model.kind)
+        return kind, model.contaminated, -math.inf if math.isnan(gain) else gain
 
     return sorted(models, key=position)  # sorted() is stable: equals keep the given order

@@ -12,6 +12,7 @@ from models.deepgaze.model import FOLDER, DeepGaze
     summary="linear readout of AlexNet's conv5 features, Gaussian blur, centre bias",
     citation="Kümmerer, Theis, Bethge 2015, arXiv:1411.1045",
     trained_on=("mit1003",),
+    held_out=True,
     needs=("centerbias",),
 )
 class DeepGaze1(DeepGaze):

@@ -12,6 +12,7 @@ from models.deepgaze.model import FOLDER, DeepGaze
     summary="pointwise readout of VGG-19's conv5 features, Gaussian blur, centre bias",
     citation="Kümmerer, Wallis, Bethge 2016, arXiv:1610.01563",
     trained_on=("mit1003", "osie"),
+    held_out=True,
     needs=("centerbias",),
 )
 class DeepGaze2(DeepGaze):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import OrderedDict
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -80,7 +79,6 @@ class DeepGaze(pysaliency.Model):
                 f"unknown precision {precision!r}. Known: {', '.join(PRECISIONS)}."
             )
         self.cache = FeatureCache(folder, precision)
-        self._kept: OrderedDict[str, torch.Tensor] = OrderedDict()
         for name, digest in self.weights.backbones.items():
             found = loaded(name, precision).weights_hash
             if found != digest:
@@ -167,26 +165,24 @@ class DeepGaze(pysaliency.Model):
         """What each readout makes of the image, (members, views, rows, columns).
 
         These small maps are kept for the images seen last: the benchmark asks for a prediction
-        twice, for the mean prediction and for the scores.
+        twice, for the mean prediction and for the scores, and a mixture shares them with its parts.
         """
         digest = pixel_hash(rgb)
-        if digest not in self._kept:
+        kept, key = self.weights.kept, (self.cache, digest)
+        if key not in kept:
             views = (False, True) if self.weights.recipe.both_views else (False,)
             maps = [self._maps(rgb, digest, mirrored) for mirrored in views]
             height, width = rgb.shape[:2]
-            self._kept[digest] = torch.stack(
+            kept[key] = torch.stack(
                 [
                     torch.stack([member.readout.priority(m, height, width) for m in maps])
                     for member in members
                 ]
             )
-            while (
-                len(self._kept) > 1
-                and sum(kept.nbytes for kept in self._kept.values()) > KEPT_BYTES
-            ):
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(digest)
-        return self._kept[digest]
+            while len(kept) > 1 and sum(each.nbytes for each in kept.values()) > KEPT_BYTES:
+                kept.popitem(last=False)
+        kept.move_to_end(key)
+        return kept[key]
 
     def _maps(self, rgb: NDArray[np.uint8], digest: str, mirrored: bool) -> list[FeatureMap]:
         found: list[FeatureMap] = []
@@ -194,6 +190,3 @@ class DeepGaze(pysaliency.Model):
             maps = self.cache.get(digest, lambda: rgb, rgb.shape[:2], features, mirrored)
             found += maps.values()
         return found
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_kept": OrderedDict()}

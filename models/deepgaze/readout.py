@@ -169,12 +169,13 @@ class Readout(nn.Module):
         if kept is not None:
             weight = weight * kept
         shift = first.bias - weight @ self.mean
+        parts = weight.split(self.channels, dim=1)  # in one step, whose gradient is one, too
         total: Tensor | None = None
         for grid, group in _by_grid(maps, self.channels):
             coarse: Tensor | None = None
-            for values, start, stop in group:
-                flat = values.reshape(-1, stop - start).to(weight.dtype)
-                part = flat @ weight[:, start:stop].T
+            for values, number in group:
+                flat = values.reshape(-1, values.shape[2]).to(weight.dtype)
+                part = flat @ parts[number].T
                 coarse = part if coarse is None else coarse + part
             assert coarse is not None
             coarse = coarse.reshape(grid[0].cells, grid[1].cells, -1)
@@ -198,17 +199,15 @@ class Readout(nn.Module):
 
 def _by_grid(
     maps: Sequence[FeatureMap], channels: Sequence[int]
-) -> list[tuple[tuple[Axis, Axis], list[tuple[Tensor, int, int]]]]:
-    """Maps with their range of channels, those on the same grid together."""
+) -> list[tuple[tuple[Axis, Axis], list[tuple[Tensor, int]]]]:
+    """Maps with their number, those on the same grid together."""
     found = tuple(int(m.values.shape[2]) for m in maps)
     if found != tuple(channels):
         raise ValueError(f"the readout reads maps of {channels} channels; these have {found}.")
-    groups: dict[tuple[Axis, Axis], list[tuple[Tensor, int, int]]] = {}
-    start = 0
-    for feature_map, count in zip(maps, channels):
+    groups: dict[tuple[Axis, Axis], list[tuple[Tensor, int]]] = {}
+    for number, feature_map in enumerate(maps):
         group = groups.setdefault((feature_map.rows, feature_map.columns), [])
-        group.append((feature_map.values, start, start + count))
-        start += count
+        group.append((feature_map.values, number))
     return list(groups.items())
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from models.deepgaze.features import FeatureSet
 from models.deepgaze.readout import ReadoutConfig
 from models.deepgaze.training import Recipe
+
+_LITE0 = ("block4", "block7", "block10", "block14", "block15", "head")
+_LITE1 = _LITE2 = ("block6", "block10", "block14", "block19", "block20", "head")
+_ICF = tuple(f"{kind}{scale}" for scale in (5, 10, 20, 40, 80) for kind in ("intensity", "contrast"))
 
 RECIPES = {
     # The paper's network and loss; its stopping rule needs no more epochs than these here.
@@ -27,3 +33,17 @@ RECIPES = {
         mirrored=False,
     ),
 }
+# The parts of the mixture are trained like DeepGaze II, each on its own backbone.
+for name, layers in (("lite0", _LITE0), ("lite1", _LITE1), ("lite2", _LITE2)):
+    RECIPES[f"deepgaze-{name}"] = replace(
+        RECIPES["deepgaze2"], features=(FeatureSet(f"efficientnet-{name}", layers, 0.75),)
+    )
+# So is the model without features of objects; a mirror image tells it nothing new.
+RECIPES["icf"] = replace(
+    RECIPES["deepgaze2"],
+    features=(FeatureSet("icf", _ICF, 1.0),),
+    readout=replace(RECIPES["deepgaze2"].readout, stride=8.0),
+    channel_dropout=0.0,
+    mirrored=False,
+    both_views=False,
+)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -73,6 +74,7 @@ class Weights:
         corpora: by name of the data set.
         first: the data set whose prior and resolution hold for unknown images.
         record: how they came about: command, versions, curves; anything JSON can hold.
+        kept: what the readouts made of the images seen last, for whoever predicts with them.
     """
 
     recipe: Recipe
@@ -82,6 +84,12 @@ class Weights:
     first: str
     record: dict[str, Any] = field(default_factory=dict)
     content_hash: str = ""
+    kept: OrderedDict[Hashable, Tensor] = field(
+        default_factory=OrderedDict, init=False, repr=False, compare=False
+    )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "kept": OrderedDict()}
 
     def known_as(self, rgb: NDArray[np.uint8]) -> tuple[str, int] | None:
         """The data set and fold of a training image; None for an image of no training set.

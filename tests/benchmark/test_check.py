@@ -234,7 +234,8 @@ def test_images_matlab_files_and_damage(own, predictions, truncate):
     truncate(predictions / "b.mat")
     errors = check(predictions, predictions_for=own).errors
     assert len(errors) == 3
-    assert "has the shape (30, 40, 3)" in errors[0]
+    assert "a.png" in errors[0]
+    assert "is coloured" in errors[0]
     assert "b.mat: cannot be read" in errors[1]
 
 

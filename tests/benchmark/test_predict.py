@@ -49,7 +49,7 @@ def folder(tmp_path) -> Path:
 @pytest.fixture
 def blob(monkeypatch):
     """Predict with a Gaussian."""
-    monkeypatch.setattr(predict_module, "_build", lambda name: Blob())
+    monkeypatch.setattr(predict_module, "build", lambda name: Blob())
     return Blob()
 
 
@@ -151,7 +151,7 @@ def test_what_is_returned(folder, blob):
 
 def test_images_are_predicted_again(folder, monkeypatch):
     for x in (0.2, 0.8):
-        monkeypatch.setattr(predict_module, "_build", lambda name, x=x: Blob(x))
+        monkeypatch.setattr(predict_module, "build", lambda name, x=x: Blob(x))
         predict([folder], formats=("npy", "hdf5"))
         expected = Blob(x).log_density(read_image(folder / "a.png")).astype(np.float32)
         np.testing.assert_array_equal(np.load("predictions/a.png.npy"), expected)
@@ -170,7 +170,7 @@ def test_a_registered_model(folder):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_an_interruption_leaves_the_old_hdf5_file(folder, monkeypatch, error):
-    monkeypatch.setattr(predict_module, "_build", lambda name: Blob())
+    monkeypatch.setattr(predict_module, "build", lambda name: Blob())
     predict([folder], formats=("hdf5",))
     before = Path("predictions/predictions.hdf5").read_bytes()
     calls = []
@@ -185,7 +185,7 @@ def test_an_interruption_leaves_the_old_hdf5_file(folder, monkeypatch, error):
         def log_density(self, stimulus):
             return stop(super().log_density(stimulus))
 
-    monkeypatch.setattr(predict_module, "_build", lambda name: Stopping())
+    monkeypatch.setattr(predict_module, "build", lambda name: Stopping())
     with pytest.raises(error):
         predict([folder], formats=("hdf5",))
     assert len(calls) == 2
@@ -376,7 +376,7 @@ def test_a_prediction_that_is_no_density_names_the_image(folder, monkeypatch):
         def log_density(self, stimulus):
             return super().log_density(stimulus) + 1.0
 
-    monkeypatch.setattr(predict_module, "_build", lambda name: Excessive())
+    monkeypatch.setattr(predict_module, "build", lambda name: Excessive())
     with pytest.raises(BenchmarkError, match=r"a\.png: the density sums to 2\.718"):
         predict([folder])
 
@@ -386,7 +386,7 @@ def test_an_image_that_the_model_cannot_predict_is_named(folder, monkeypatch):
         def log_density(self, stimulus):
             raise WeightsError("no readout for this one")
 
-    monkeypatch.setattr(predict_module, "_build", lambda name: Lacking())
+    monkeypatch.setattr(predict_module, "build", lambda name: Lacking())
     with pytest.raises(BenchmarkError, match=r"a\.png: no readout for this one"):
         predict([folder])
 

@@ -52,7 +52,7 @@ def draw_estimate(
         row,
         marker=look.marker,
         markersize=2.9,
-        markerfacecolor=look.face,
+        markerfacecolor="white" if model.contaminated else look.face,
         markeredgecolor=look.edge,
         markeredgewidth=0.7,
         linestyle="none",

@@ -84,7 +84,7 @@ def style() -> Iterator[None]:
 
 def new_figure(results: Results, width: float, height: float) -> Figure:
     """An empty figure, in inches, labelled where its scores need a label."""
-    labels = " · ".join(notes.labels(results))
+    labels = " · ".join(notes.figure_labels(results))
     strip = 0.13 if labels else 0.0
     figure = Figure(figsize=(width, height + strip), layout="constrained")
     engine = figure.get_layout_engine()

@@ -111,6 +111,11 @@ class Backbone(nn.Module):
         """Stays in evaluation mode, also as a part of a model that is being trained."""
         return super().train(False)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the numbers that it computes with."""
+        return next(self.parameters()).dtype
+
     def check_layers(self, names: Iterable[str]) -> None:
         """Raise ValueError if a layer is unknown."""
         for name in names:
@@ -138,8 +143,7 @@ class Backbone(nn.Module):
         height, width = image.shape[-2:]
         pads = [(self.padding, self._after(side)) for side in (width, height)]
         pixels = nn.functional.pad(image[None], (*pads[0], *pads[1]), mode="replicate")
-        dtype = next(self.parameters()).dtype
-        pixels = self.preprocess(pixels).to(dtype, memory_format=torch.channels_last)
+        pixels = self.preprocess(pixels).to(self.dtype, memory_format=torch.channels_last)
         maps = self.maps(pixels, names)
         return {name: maps[name][0] for name in names}
 

@@ -265,6 +265,7 @@ def test_the_same_image_gives_the_same_bytes_and_is_seen_once(weights, monkeypat
         return extract(*arguments)
 
     monkeypatch.setattr("models.deepgaze.cache.extract", counted)
+    weights = replace(weights)  # that nobody has predicted with
     model = DeepGaze(weights)
     first = model.log_density(NEW)
     model.log_density_without_prior(NEW)
@@ -273,17 +274,21 @@ def test_the_same_image_gives_the_same_bytes_and_is_seen_once(weights, monkeypat
     model.log_density(KNOWN["bright"][0])
     assert len(calls) == 2
     np.testing.assert_array_equal(DeepGaze(weights).log_density(NEW), first)
+    assert len(calls) == 2  # whoever has these readouts
+    other = replace(weights)
+    np.testing.assert_array_equal(DeepGaze(other).log_density(NEW), first)
     assert len(calls) == 3
 
 
 def test_no_image_is_too_large_to_be_predicted(weights, monkeypatch):
     expected = DeepGaze(weights).log_density(NEW)
     monkeypatch.setattr(model_module, "KEPT_BYTES", 0)
+    weights = replace(weights)
     model = DeepGaze(weights)
     for _ in range(2):
         np.testing.assert_array_equal(model.log_density(NEW), expected)
         model.log_density(KNOWN["bright"][0])
-        assert len(model._kept) == 1
+        assert len(weights.kept) == 1
 
 
 def test_features_may_be_kept_in_a_folder(weights, tmp_path, monkeypatch):
@@ -292,6 +297,7 @@ def test_features_may_be_kept_in_a_folder(weights, tmp_path, monkeypatch):
     assert len(list(tmp_path.rglob("*.npy"))) == len(FEATURES.layers)
     monkeypatch.setattr("models.deepgaze.cache.extract", None)  # all is there
     monkeypatch.setenv(model_module.VARIABLE, str(tmp_path))
+    weights.kept.clear()
     np.testing.assert_array_equal(DeepGaze(weights).log_density(NEW), expected)
 
 
@@ -313,7 +319,8 @@ def test_it_can_be_pickled(weights):
     model = DeepGaze(weights, pixels_per_degree=20.0)
     expected = model.log_density(NEW)
     copy = pickle.loads(pickle.dumps(model))
-    assert not copy._kept
+    assert weights.kept
+    assert not copy.weights.kept
     np.testing.assert_array_equal(copy.log_density(NEW), expected)
     assert copy.content_hash == model.content_hash
 

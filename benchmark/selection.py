@@ -1,0 +1,391 @@
+"""Which models a run scores: registered ones, models of installed packages, and the user's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pysaliency
+
+from benchmark import registry
+from benchmark.datasets.base import Dataset, training_data
+from benchmark.errors import BenchmarkError
+from models.base import ModelSpec, TrainingData, UnavailableError
+from models.external import External, ExternalError
+from models.map_files import KINDS, MapError, source_name, stimulus_names
+from models.precomputed import Precomputed, PrecomputedMap, StoredMaps
+from models.saliency_map import PLAIN, MapsOf, SaliencyMap
+
+if TYPE_CHECKING:
+    from benchmark.run import Options, Report
+
+#: Words that stand for registered models where they are named.
+ALL, NONE = "all", "none"
+_PROBLEMS_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predictions on disk that take part in a run."""
+
+    name: str
+    path: Path
+    kind: str
+    trained_on: tuple[str, ...]
+
+    @property
+    def spec(self) -> ModelSpec:
+        return ModelSpec(
+            name=self.name,
+            title=self.name,
+            summary=f"predictions ({self.kind}) from {self.path}",
+            trained_on=self.trained_on,
+        )
+
+
+@dataclass(frozen=True)
+class Own:
+    """The user's own models of a run, by name, in the order given."""
+
+    predictions: tuple[Prediction, ...] = ()
+    external: tuple[External, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        return [*(one.name for one in self.predictions), *(one.spec.name for one in self.external)]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Registered models that they are built with."""
+        return tuple(dict.fromkeys(need for one in self.external for need in one.spec.needs))
+
+
+def own_models(options: Options) -> Own:
+    """The user's own models, imported but not built.
+
+    Raises:
+        BenchmarkError: an option is missing or malformed, a name is taken, or a model cannot be
+            imported.
+    """
+    if not (options.predictions or options.external):
+        for option in ("kind", "name", "trained_on"):
+            if getattr(options, option):
+                raise BenchmarkError(
+                    f"--{option.replace('_', '-')} is about --predictions or --model: give one of "
+                    "them."
+                )
+        return Own()
+    if options.name is not None and len(options.predictions) + len(options.external) > 1:
+        raise BenchmarkError(
+            "--name names one model; with several, write --predictions NAME=PATH and "
+            "--model NAME=package.module:callable."
+        )
+    external = [_external(text, options.name) for text in options.external]
+    paths = [_path(text, options.name) for text in options.predictions]
+    names = [*(name for name, _ in paths), *(one.spec.name for one in external)]
+    _check_names(names)
+    kinds = _by_name(options.kind, [name for name, _ in paths], "--kind")
+    trained = {
+        name: tuple(part.strip() for part in value.split(",") if part.strip())
+        for name, value in _by_name(options.trained_on, names, "--trained-on").items()
+    }
+    return Own(
+        tuple(Prediction(n, path, _kind(n, kinds), trained.get(n, ())) for n, path in paths),
+        tuple(_trained_on(one, trained.get(one.spec.name)) for one in external),
+    )
+
+
+def _external(text: str, name: str | None) -> External:
+    given, origin = _named(text)
+    try:
+        return External.load(origin, name or given)
+    except ExternalError as error:
+        raise BenchmarkError(f"--model {error}") from error
+
+
+def _path(text: str, name: str | None) -> tuple[str, Path]:
+    given, rest = _named(text)
+    path = Path(rest).expanduser()
+    return name or given or source_name(path), path
+
+
+def _trained_on(one: External, names: tuple[str, ...] | None) -> External:
+    return one if names is None else replace(one, spec=replace(one.spec, trained_on=names))
+
+
+def _named(text: str) -> tuple[str | None, str]:
+    """Split "NAME=VALUE"; a value alone has no name."""
+    name, separator, value = text.partition("=")
+    if not separator or "/" in name or Path(text).expanduser().exists():
+        return None, text
+    return name.strip(), value.strip()
+
+
+def _by_name(values: Sequence[str], names: Sequence[str], option: str) -> dict[str, str]:
+    """Values of "[NAME=]VALUE" by name; a value without a name is that of all others."""
+    found: dict[str, str] = {}
+    for text in values:
+        name, separator, value = text.rpartition("=")
+        if separator and name not in names:
+            raise BenchmarkError(
+                f"{option} {text}: there is no own model {name!r} in this run; there are "
+                f"{', '.join(names)}."
+            )
+        if not separator and "" in found:
+            raise BenchmarkError(
+                f"{option} is given twice, as {found['']!r} and {value!r}: say for which, "
+                f"{option} NAME={value}."
+            )
+        found[name] = value
+    default = {name: found[""] for name in names if "" in found}
+    return {**default, **{name: value for name, value in found.items() if name}}
+
+
+def _kind(name: str, kinds: dict[str, str]) -> str:
+    known = {kind.replace(" ", "-"): kind for kind in KINDS}
+    if name not in kinds:
+        raise BenchmarkError(
+            f"the predictions {name!r} need --kind, one of {', '.join(known)}: what a map is, is "
+            "never guessed."
+        )
+    if kinds[name] not in known:
+        raise BenchmarkError(f"unknown kind {kinds[name]!r}; expected one of {', '.join(known)}.")
+    return known[kinds[name]]
+
+
+def _check_names(names: Sequence[str]) -> None:
+    known = registry.models()
+    for name in names:
+        if not name or set(name) & set(",=\n") or name in (ALL, NONE) or name.endswith(PLAIN):
+            raise BenchmarkError(
+                f"a model cannot be called {name!r}: give it a name without commas, equal signs "
+                f"and the ending {PLAIN}, other than {ALL!r} and {NONE!r}, as NAME=..."
+            )
+        if name in known:
+            raise BenchmarkError(
+                f"the name {name!r} is that of a registered model: give yours another one, as "
+                f"NAME=... or with --name."
+            )
+        if names.count(name) > 1:
+            raise BenchmarkError(
+                f"several models are called {name!r}: give them names of their own, as NAME=..."
+            )
+
+
+def folder_part(names: Sequence[str]) -> str:
+    """What the user's own models add to the name of the folder of results."""
+    parts = names if len(names) <= 3 else (*names[:2], f"{len(names) - 2}-more")
+    return "-".join(re.sub(r"[^\w.-]+", "_", name) for name in parts)
+
+
+# Registered models
+
+
+def registered(name: str) -> registry.Entry:
+    """The entry of a registered model, by its name or, for one with a saliency map, NAME:plain.
+
+    Raises:
+        BenchmarkError: there is none, or it has no saliency map that could be taken plainly.
+    """
+    entry = registry.lookup(registry.models(), name.removesuffix(PLAIN), "model")
+    if name.endswith(PLAIN) and not _has_map(entry):
+        raise BenchmarkError(
+            f"{entry.name!r} predicts densities, so there is no {name!r}; plain forms are for "
+            "models with a saliency map."
+        )
+    return entry
+
+
+def _has_map(entry: registry.Entry) -> bool:
+    kind = None if entry.metadata.get("installed") else entry.load()
+    return isinstance(kind, type) and issubclass(kind, SaliencyMap)
+
+
+def installed(name: str) -> External:
+    """A model of an installed package, imported.
+
+    Raises:
+        UnavailableError: it cannot be.
+    """
+    entry = registry.models()[name]
+    try:
+        return External.load(f"{entry.module}:{entry.attribute}", name)
+    except ExternalError as error:
+        raise UnavailableError(f"{entry.metadata['summary']}: {error}") from error
+
+
+def needs(name: str) -> tuple[str, ...]:
+    """What a registered model is fitted with; of an installed package's, its spec says so."""
+    entry = registered(name)
+    if not entry.metadata.get("installed"):
+        return tuple(entry.metadata.get("needs", ()))
+    try:
+        return installed(name).spec.needs
+    except UnavailableError:  # said when it is built
+        return ()
+
+
+def applicable(dataset: Dataset) -> list[str]:
+    """The registered models whose needs this data set can meet."""
+    entries = registry.models()
+
+    def applies(name: str) -> bool:
+        return all(
+            applies(need) if need in entries else need in dataset.extras for need in needs(name)
+        )
+
+    return [name for name in entries if applies(name)]
+
+
+def chosen(options: Options, own: Own, dataset: Dataset) -> tuple[str, ...] | None:
+    """The registered models to score, None for all that apply.
+
+    Beside the user's own models, only baselines and ceilings take part unless others are named.
+    """
+    names = tuple(dict.fromkeys(options.models))
+    if ALL in names or (not names and not own.names):
+        return None
+    if names:
+        named = tuple(name for name in names if name != NONE)
+        if not named and not own.names:
+            raise BenchmarkError(
+                f"--models {NONE} leaves nothing to score: add --predictions or --model."
+            )
+        return named
+    kinds = {name: e.metadata.get("kind", "model") for name, e in registry.models().items()}
+    return tuple(name for name in applicable(dataset) if kinds[name] in ("baseline", "ceiling"))
+
+
+def check_chosen(names: Iterable[str]) -> None:
+    """Raise a BenchmarkError for a name that stands for nothing."""
+    for name in names:
+        if name not in (ALL, NONE):
+            registered(name)
+
+
+def plain_of(entry: registry.Entry) -> SaliencyMap:
+    """A registered model with a saliency map, as NAME:plain."""
+    return entry.load().plain()  # type: ignore[no-any-return]
+
+
+def has_plain_form(model: Any) -> bool:
+    """Whether a model is a saliency map made a density by a fit."""
+    return isinstance(model, SaliencyMap) and not model.spec.name.endswith(PLAIN)
+
+
+def as_density(model: Any, data: TrainingData, centerbias: Any) -> Any:
+    """A model of densities as it is, one of saliency maps with its maps made densities by a fit.
+
+    Raises:
+        UnavailableError: no map could be made.
+    """
+    if not isinstance(model, pysaliency.SaliencyMapModel):
+        return model
+    spec = replace(model.spec, trained_on=("scored", *model.spec.trained_on))
+    try:
+        return MapsOf(model, spec).fitted(data, centerbias)
+    except ValueError as error:
+        raise UnavailableError(str(error)) from error
+
+
+# The user's own
+
+
+def open_predictions(
+    own: Own, dataset: Dataset, images: Sequence[int], say: Report
+) -> dict[str, StoredMaps]:
+    """Find the maps of each image, and say what is missing, before any time is spent.
+
+    Args:
+        images: indices of those that are scored, of which missing maps are told.
+
+    Raises:
+        BenchmarkError: predictions cannot be read, are those of other images, or not of the kind
+            that they were said to be.
+    """
+    opened = {}
+    for one in own.predictions:
+        try:
+            names = stimulus_names(dataset.stimuli, dataset.image_names)
+            maps = StoredMaps(one.path, dataset.stimuli, one.kind, names)
+        except MapError as error:
+            raise BenchmarkError(f"{one.name}: {error}") from error
+        problems = [maps.problems[image] for image in images if image in maps.problems]
+        sound = len(images) - len(problems)
+        say(f"{one.name}: {sound} of {len(images)} images have a {one.kind} in {one.path}")
+        for problem in problems[:_PROBLEMS_SHOWN]:
+            say(f"  {problem}")
+        if len(problems) > _PROBLEMS_SHOWN:
+            say(f"  and {len(problems) - _PROBLEMS_SHOWN} images more")
+        for note in maps.notes:
+            say(f"  {note}")
+        if wrong := maps.contradiction():
+            raise BenchmarkError(f"{one.name}: {wrong} Is --kind right?")
+        opened[one.name] = maps
+    return opened
+
+
+def build_own(
+    own: Own, stored: dict[str, StoredMaps], dataset: Dataset, fitted: dict[str, Any], say: Report
+) -> dict[str, Any]:
+    """The user's own models by name, with their specs; maps are made densities.
+
+    Args:
+        fitted: registered models, with all that the user's own need.
+
+    Raises:
+        BenchmarkError: a model cannot be made, or needs what this data set does not have.
+    """
+    built: dict[str, Any] = {}
+    data = training_data(dataset)
+    for one in own.predictions:
+        maps = stored[one.name]
+        if one.kind == "saliency map":
+            say(f"fitting {one.name}")
+            model = PrecomputedMap(maps, one.spec)
+            built[one.name] = _fitted(model, data, fitted["centerbias"])
+            built[one.name + PLAIN] = built[one.name].as_plain()
+        else:
+            built[one.name] = Precomputed(maps, one.spec)
+    for other in own.external:
+        say(f"building {other.spec.name}")
+        arguments = {}
+        for need in other.spec.needs:
+            if need not in fitted and need not in dataset.extras:
+                raise BenchmarkError(
+                    f"--model {other.origin} needs {need!r}, which the data set {dataset.name!r} "
+                    "does not have."
+                )
+            arguments[need] = fitted[need] if need in fitted else dataset.extras[need]
+        try:
+            model = other.build(data, arguments)
+        except ExternalError as error:
+            raise BenchmarkError(f"--model {error}") from error
+        model.caching = False  # predictions of a whole data set would fill the memory
+        built[other.spec.name] = _fitted(model, data, fitted["centerbias"])
+    for spec in (*(one.spec for one in own.predictions), *(one.spec for one in own.external)):
+        if not spec.trained_on:
+            say(f"{spec.name}: what it was trained on is not known; state it with --trained-on")
+    return built
+
+
+def _fitted(model: Any, data: TrainingData, centerbias: Any) -> Any:
+    try:
+        return as_density(model, data, centerbias)
+    except UnavailableError as error:
+        raise BenchmarkError(str(error)) from error
+
+
+def build_installed(name: str, data: TrainingData, arguments: Mapping[str, Any]) -> Any:
+    """A model of an installed package, fitted if it can be.
+
+    Raises:
+        UnavailableError: it cannot be made.
+    """
+    try:
+        return installed(name).build(data, arguments)
+    except ExternalError as error:
+        raise UnavailableError(f"{registry.models()[name].metadata['summary']}: {error}") from error

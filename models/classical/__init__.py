@@ -1,0 +1,1 @@
+"""Classical models: saliency maps from low-level features, one file each."""

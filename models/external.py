@@ -1,0 +1,143 @@
+"""Models from outside this package: any pysaliency model, or a callable that returns one."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pysaliency
+
+from models.base import ModelSpec, TrainingData
+
+
+class ExternalError(ValueError):
+    """What was named is no usable model; the message says what it is, and what was expected."""
+
+
+@dataclass(frozen=True)
+class External:
+    """A model that was imported and is not built yet.
+
+    Attributes:
+        origin: "package.module:attribute".
+        target: a model, its class, or a callable that returns one.
+        spec: what is known of it; the spec of the target, where it has one.
+    """
+
+    origin: str
+    target: Any
+    spec: ModelSpec
+
+    @classmethod
+    def load(cls, origin: str, name: str | None = None) -> External:
+        """Import what ``origin`` names.
+
+        Args:
+            name: another name than its own.
+
+        Raises:
+            ExternalError: it cannot be imported, or is neither a model nor callable.
+        """
+        target = _imported(origin)
+        if not (_is_model(target) or callable(target)):
+            raise ExternalError(
+                f"{origin} is of type {type(target).__name__}; expected a pysaliency model, its "
+                "class, or a callable without arguments that returns one."
+            )
+        spec = getattr(target, "spec", None)
+        if not isinstance(spec, ModelSpec):
+            own = origin.rpartition(":")[2]
+            spec = ModelSpec(name=own, title=name or own, summary=f"from {origin}")
+        return cls(origin, target, replace(spec, name=name or spec.name))
+
+    def build(
+        self, data: TrainingData, needs: Mapping[str, Any]
+    ) -> pysaliency.Model | pysaliency.SaliencyMapModel:
+        """The model, with its spec: fitted if it can be, called if it is a class or a callable.
+
+        Args:
+            needs: fitted models by name, those that the spec asks for.
+
+        Raises:
+            ExternalError: it needs other arguments, raises, or returns something else.
+        """
+        target = self.target
+        arguments: tuple[Any, ...] = ()
+        if not _is_model(target):
+            if hasattr(target, "fit"):
+                target, arguments = target.fit, (data,)
+            else:
+                needs = {}
+            built = self._called(target, arguments, needs)
+        else:
+            built = target
+        if not _is_model(built):
+            raise ExternalError(
+                f"{self.origin} makes a {type(built).__module__}.{type(built).__qualname__}; "
+                "expected a pysaliency.Model or pysaliency.SaliencyMapModel."
+            )
+        try:
+            built.spec = self.spec
+            built.origin = self.origin
+        except AttributeError as error:
+            raise ExternalError(f"{self.origin}: its spec cannot be set ({error}).") from error
+        return built
+
+    def _called(self, target: Any, arguments: tuple[Any, ...], needs: Mapping[str, Any]) -> Any:
+        try:
+            inspect.signature(target).bind(*arguments, **needs)
+        except TypeError as error:
+            raise ExternalError(
+                f"{self.origin} cannot be called without arguments ({error}): name a callable that "
+                "fills them in, or give it fit(data)."
+            ) from error
+        except ValueError:  # it has no signature to check
+            pass
+        try:
+            return target(*arguments, **needs)
+        # Whatever the user's code raises, the message has to say whose it is.
+        except Exception as error:
+            raise ExternalError(
+                f"{self.origin} raised {type(error).__name__} when it was made: {error}"
+            ) from error
+
+
+def _is_model(built: Any) -> bool:
+    return isinstance(built, (pysaliency.Model, pysaliency.SaliencyMapModel))
+
+
+def _imported(origin: str) -> Any:
+    module_name, separator, path = origin.partition(":")
+    if not separator or not path or not all(p.isidentifier() for p in module_name.split(".")):
+        raise ExternalError(f"{origin!r} is not understood; expected package.module:callable.")
+    if os.getcwd() not in sys.path and "" not in sys.path:
+        sys.path.append(os.getcwd())  # as with `python -m`, a file of the current folder is found
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and f"{module_name}.".startswith(f"{error.name}."):
+            raise ExternalError(
+                f"{origin}: there is no module {error.name!r}; install its package, or start in "
+                "the folder that holds it."
+            ) from error
+        raise ExternalError(
+            f"{origin}: its module needs {error.name!r}, which is not installed."
+        ) from error
+    # Whatever the user's module raises, the message has to say whose it is.
+    except Exception as error:
+        raise ExternalError(
+            f"{origin}: importing it raised {type(error).__name__}: {error}"
+        ) from error
+    for part in path.split("."):
+        if not hasattr(found, part):
+            near = difflib.get_close_matches(part, dir(found), n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ExternalError(f"{origin}: there is no {part!r} in it.{hint}")
+        found = getattr(found, part)
+    return found
