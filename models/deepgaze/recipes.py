@@ -36,7 +36,8 @@ RECIPES = {
 # The parts of the mixture are trained like DeepGaze II, each on its own backbone.
 for name, layers in (("lite0", _LITE0), ("lite1", _LITE1), ("lite2", _LITE2)):
     RECIPES[f"deepgaze-{name}"] = replace(
-        RECIPES["deepgaze2"], features=(FeatureSet(f"efficientnet-{name}", layers, 0.75),)
+        RECIPES["deepgaze2"],
+        features=tuple(FeatureSet(f"efficientnet-{name}", layers, scale) for scale in (0.75, 0.375)),
     )
 # So is the model without features of objects; a mirror image tells it nothing new.
 RECIPES["icf"] = replace(
