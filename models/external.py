@@ -16,6 +16,11 @@ import pysaliency
 from models.base import ModelSpec, TrainingData
 
 
+#: In place of data sets where nobody has said what a model was trained on.
+UNKNOWN = ("unknown",)
+KINDS = ("baseline", "model", "ceiling")
+
+
 class ExternalError(ValueError):
     """What was named is no usable model; the message says what it is, and what was expected."""
 
@@ -42,7 +47,8 @@ class External:
             name: another name than its own.
 
         Raises:
-            ExternalError: it cannot be imported, or is neither a model nor callable.
+            ExternalError: it cannot be imported, is neither a model nor callable, or is of no
+                known kind.
         """
         target = _imported(origin)
         if not (_is_model(target) or callable(target)):
@@ -53,7 +59,14 @@ class External:
         spec = getattr(target, "spec", None)
         if not isinstance(spec, ModelSpec):
             own = origin.rpartition(":")[2]
-            spec = ModelSpec(name=own, title=name or own, summary=f"from {origin}")
+            spec = ModelSpec(
+                name=own, title=name or own, summary=f"from {origin}", trained_on=UNKNOWN
+            )
+        if spec.kind not in KINDS:
+            raise ExternalError(
+                f"{origin}: the kind in its spec is {spec.kind!r}; expected one of "
+                f"{', '.join(KINDS)}."
+            )
         return cls(origin, target, replace(spec, name=name or spec.name))
 
     def build(
@@ -115,7 +128,10 @@ def _is_model(built: Any) -> bool:
 def _imported(origin: str) -> Any:
     module_name, separator, path = origin.partition(":")
     if not separator or not path or not all(p.isidentifier() for p in module_name.split(".")):
-        raise ExternalError(f"{origin!r} is not understood; expected package.module:callable.")
+        raise ExternalError(
+            f"{origin!r} is not understood; expected package.module:callable (registered models "
+            "are named with --models)."
+        )
     if os.getcwd() not in sys.path and "" not in sys.path:
         sys.path.append(os.getcwd())  # as with `python -m`, a file of the current folder is found
     try:

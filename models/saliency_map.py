@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,7 @@ from scipy.optimize import minimize
 from models.base import ModelSpec, TrainingData, image_shape
 from models.centerbias import CenterBias
 from models.deepgaze.images import as_rgb, pixel_hash
+from models.map_cache import kept
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -43,13 +43,10 @@ GRID, WORKING = 64, 256
 BLURS = (0.0, 0.01, 0.02, 0.03, 0.045, 0.065)
 SCALINGS = ("rank", "range", "none")
 KNOTS = 20
-#: Half a step of 8 bits: added to a map in 0 to 1, so that no pixel of a plain density is impossible.
+#: Half a step of 8 bits: added to a map in 0 to 1, so that no pixel of a plain density is
+#: impossible.
 FLOOR = 1.0 / 510.0
-#: Memory for the maps computed last, in bytes.
-KEPT_BYTES = 2**28
 PLAIN = ":plain"
-
-_kept: OrderedDict[tuple[str, str], NDArray[np.float32]] = OrderedDict()
 
 
 @dataclass(frozen=True)
@@ -76,9 +73,10 @@ class SaliencyMap(pysaliency.Model):
     """A model that predicts by a saliency map: the higher the value, the more fixations.
 
     A subclass defines :meth:`map_of`, and registers with ``needs=("centerbias",)`` and
-    ``trained_on=("scored",)``: the class method :meth:`fit` makes its maps densities with parameters
-    fitted on other images of the scored data set. An instance that was not fitted predicts the plain
-    density: the map, scaled to 0 to 1 and raised by half a step of 8 bits, divided by its sum.
+    ``trained_on=("scored",)``: the class method :meth:`fit` makes its maps densities with
+    parameters fitted on other images of the scored data set. An instance that was not fitted
+    predicts the plain density: the map, scaled to 0 to 1 and raised by half a step of 8 bits,
+    divided by its sum.
     """
 
     spec: ModelSpec
@@ -131,8 +129,8 @@ class SaliencyMap(pysaliency.Model):
                 reason = error
         if not maps:
             raise ValueError(
-                f"{self.spec.name}: no saliency map could be made for any of the {len(drawn)} images "
-                f"that its density would be fitted on; the last error was: {reason}"
+                f"{self.spec.name}: no saliency map could be made for any of the {len(drawn)} "
+                f"images that its density would be fitted on; the last error was: {reason}"
             )
         examples = [_Example.of(data, index, maps[index]) for index in maps]
         made.fits = tuple(
@@ -176,15 +174,19 @@ class SaliencyMap(pysaliency.Model):
         kind = type(self)
         return f"{kind.__module__}.{kind.__qualname__} {sorted(self._own_parameters.items())}"
 
+    @property
+    def _defined_in(self) -> str:
+        return type(self).__module__
+
     def native_map(self, stimulus: Any) -> NDArray[np.float32]:
-        """The map as the model makes it, of its own height and width; kept for a while.
+        """The map as the model makes it, of its own height and width; kept (models/map_cache.py).
 
         Raises:
             ValueError: it is not a finite map.
         """
         rgb = as_rgb(stimulus)
-        key = self._identity, pixel_hash(rgb)
-        if key not in _kept:
+
+        def make() -> NDArray[np.float32]:
             made = np.asarray(self._make(stimulus, rgb))
             if made.ndim != 2 or 0 in made.shape or not np.isfinite(made).all():
                 raise ValueError(
@@ -192,11 +194,9 @@ class SaliencyMap(pysaliency.Model):
                     f"this one has the shape {made.shape} and {np.sum(~np.isfinite(made))} values "
                     "that are not finite."
                 )
-            _kept[key] = _single(made)
-            while len(_kept) > 1 and sum(each.nbytes for each in _kept.values()) > KEPT_BYTES:
-                _kept.popitem(last=False)
-        _kept.move_to_end(key)
-        return _kept[key]
+            return _single(made)
+
+        return kept(self._identity, pixel_hash(rgb), self._defined_in, make)
 
     def _make(self, stimulus: Any, rgb: NDArray[np.uint8]) -> NDArray[np.floating]:
         return self.map_of(rgb)
@@ -246,6 +246,10 @@ class MapsOf(SaliencyMap):
         return self._token
 
     @property
+    def _defined_in(self) -> str:
+        return ""  # what its maps depend on is not known
+
+    @property
     def parameters(self) -> dict[str, Any]:
         """Those of the source, and what was fitted."""
         return {**getattr(self.source, "parameters", {}), **super().parameters}
@@ -281,7 +285,7 @@ def _normalised(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _grid(shape: tuple[int, int], longest: int = GRID) -> tuple[int, int]:
-    """Rows and columns of nearly square cells, at most ``longest`` (or one a pixel) along a side."""
+    """Rows and columns of nearly square cells, at most ``longest`` (one a pixel) along a side."""
     cell = max(1.0, max(shape) / longest)
     return max(1, round(shape[0] / cell)), max(1, round(shape[1] / cell))
 
@@ -399,9 +403,7 @@ def _fit(
     for scaling in SCALINGS:
         start = None
         for blur in BLURS:
-            u = np.concatenate(
-                [_scaled(e.maps[blur], e.maps[blur], scaling).ravel() for e in seen]
-            )
+            u = np.concatenate([_scaled(e.maps[blur], e.maps[blur], scaling).ravel() for e in seen])
             # finer where it matters: at the top of the map
             knots = np.unique(np.quantile(u, 1 - (1 - np.linspace(0, 1, KNOTS)) ** 2))
             if len(knots) < 2:
@@ -417,7 +419,11 @@ def _fit(
                 best = (
                     likelihood,
                     MapFit(
-                        scaling, blur, tuple(knots.tolist()), tuple(log_f.tolist()), float(found[-1])
+                        scaling,
+                        blur,
+                        tuple(knots.tolist()),
+                        tuple(log_f.tolist()),
+                        float(found[-1]),
                     ),
                 )
     assert best is not None

@@ -13,6 +13,7 @@ from models.deepgaze.model import FOLDER, DeepGaze
     citation="Kümmerer, Wallis, Gatys, Bethge 2017, ICCV",
     trained_on=("mit1003", "osie"),
     needs=("centerbias",),
+    held_out=True,
 )
 class ICF(DeepGaze):
     """The low-level counterpart of DeepGaze II; readouts trained in this project."""

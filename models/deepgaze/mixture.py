@@ -86,19 +86,17 @@ def _mean(log_densities: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
 @model(
     name="deepgaze-mixture",
     title="DeepGaze mixture",
-    summary="mean of four DeepGazes: VGG-19 and EfficientNet-Lite 0, 1 and 2",
+    summary="mean of two DeepGazes, reading VGG-19 and EfficientNet-Lite2",
     citation="Linardos, Kümmerer, Press, Bethge 2021, ICCV",
     trained_on=("mit1003", "osie"),
     needs=("centerbias",),
+    held_out=True,
 )
 class DeepGazeMixture(Mixture):
-    """The idea of DeepGaze IIE with the backbones that install without a download.
+    """The idea of DeepGaze IIE with backbones that install without a download.
 
     DeepGaze IIE mixes readouts of ShapeNet-C ResNet-50, EfficientNet-B5, DenseNet-201 and
     ResNeXt-50, pretrained on SALICON; here each part is trained like DeepGaze II in this project.
     """
 
-    files = tuple(
-        FOLDER / f"{name}.safetensors"
-        for name in ("deepgaze2", "deepgaze-lite0", "deepgaze-lite1", "deepgaze-lite2")
-    )
+    files = tuple(FOLDER / f"{name}.safetensors" for name in ("deepgaze2", "deepgaze-lite2"))

@@ -10,7 +10,9 @@ from models.deepgaze.training import Recipe
 
 _LITE0 = ("block4", "block7", "block10", "block14", "block15", "head")
 _LITE1 = _LITE2 = ("block6", "block10", "block14", "block19", "block20", "head")
-_ICF = tuple(f"{kind}{scale}" for scale in (5, 10, 20, 40, 80) for kind in ("intensity", "contrast"))
+_ICF = tuple(
+    f"{kind}{scale}" for scale in (5, 10, 20, 40, 80) for kind in ("intensity", "contrast")
+)
 
 RECIPES = {
     # The paper's network and loss; its stopping rule needs no more epochs than these here.
@@ -37,7 +39,9 @@ RECIPES = {
 for name, layers in (("lite0", _LITE0), ("lite1", _LITE1), ("lite2", _LITE2)):
     RECIPES[f"deepgaze-{name}"] = replace(
         RECIPES["deepgaze2"],
-        features=tuple(FeatureSet(f"efficientnet-{name}", layers, scale) for scale in (0.75, 0.375)),
+        features=tuple(
+            FeatureSet(f"efficientnet-{name}", layers, scale) for scale in (0.75, 0.375)
+        ),
     )
 # So is the model without features of objects; a mirror image tells it nothing new.
 RECIPES["icf"] = replace(

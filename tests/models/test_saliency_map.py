@@ -11,7 +11,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.special import logsumexp
 
-from models import saliency_map
+from models import map_cache, saliency_map
 from models.base import ModelSpec, TrainingData
 from models.centerbias import CenterBias
 from models.saliency_map import FOLDS, MapsOf, SaliencyMap
@@ -49,7 +49,7 @@ def quick():
 
 @pytest.fixture(autouse=True)
 def nothing_kept():
-    saliency_map._kept.clear()
+    map_cache.forget()
 
 
 def picture(seed: int) -> np.ndarray:
@@ -290,7 +290,7 @@ def test_an_image_without_map_is_left_out_of_the_fit(data, centerbias):
         def map_of(self, rgb):
             raise RuntimeError("no such map")
 
-    with pytest.raises(ValueError, match="no saliency map could be made for any.*no such map"):
+    with pytest.raises(ValueError, match=r"no saliency map could be made for any.*no such map"):
         Never.fit(data, centerbias)
 
 
@@ -311,14 +311,14 @@ def test_a_map_is_made_once_and_kept_apart_from_others(data, monkeypatch):
     assert calls == [2.0]
     assert np.abs(Counted(4.0).log_density(image) - first).max() > 0.01
     assert calls == [2.0, 4.0]
-    monkeypatch.setattr(saliency_map, "KEPT_BYTES", 0)
+    monkeypatch.setattr(map_cache, "KEPT_BYTES", 0)
     Counted(2.0).log_density(picture(4))
-    assert len(saliency_map._kept) == 1
+    assert len(map_cache._kept) == 1
     np.testing.assert_array_equal(Counted(2.0).log_density(image), first)
 
 
 def test_it_fits_the_same_again_and_can_be_pickled(data, centerbias, fitted):
-    saliency_map._kept.clear()
+    map_cache.forget()
     again = Bright.fit(data, centerbias)
     assert again.parameters == fitted.parameters
     copy = cloudpickle.loads(cloudpickle.dumps(fitted))

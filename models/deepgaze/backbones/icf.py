@@ -46,7 +46,9 @@ class IntensityContrast(Backbone):
     is trained, and the arithmetic is in single precision whatever the model's precision is.
     """
 
-    default_layers = tuple(f"{kind}{scale}" for scale in SCALES for kind in ("intensity", "contrast"))
+    default_layers = tuple(
+        f"{kind}{scale}" for scale in SCALES for kind in ("intensity", "contrast")
+    )
     multiple = 32
 
     def __init__(self) -> None:

@@ -1,0 +1,88 @@
+"""Maps on disk: made once, remade when damaged or when the source changes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models import map_cache
+from models.classical.image_signature import ImageSignature
+from models.deepgaze.cache import VARIABLE
+
+MODULE = "models.classical.image_signature"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    map_cache.forget()
+    yield tmp_path
+    map_cache.forget()
+
+
+def files(folder):
+    return sorted(folder.rglob("*.npy"))
+
+
+class Maker:
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self):
+        self.calls += 1
+        return np.full((2, 3), self.calls, dtype=np.float32)
+
+
+def test_a_map_is_made_once(folder):
+    make = Maker()
+    first = map_cache.kept("model", "ab12", MODULE, make)
+    map_cache.forget()
+    np.testing.assert_array_equal(map_cache.kept("model", "ab12", MODULE, make), first)
+    assert make.calls == 1
+    map_cache.kept("another model", "ab12", MODULE, make)
+    map_cache.kept("model", "cd34", MODULE, make)
+    assert make.calls == len(files(folder)) == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"damaged", None])
+def test_a_damaged_file_is_replaced(folder, content):
+    make = Maker()
+    map_cache.kept("model", "ab12", MODULE, make)
+    (file,) = files(folder)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-4] if content is None else content)
+    map_cache.forget()
+    assert map_cache.kept("model", "ab12", MODULE, make)[0, 0] == make.calls == 2
+    assert len(file.read_bytes()) == len(whole)
+
+
+def test_another_source_makes_another_map(folder, monkeypatch):
+    make = Maker()
+    map_cache.kept("model", "ab12", MODULE, make)
+    map_cache.forget()
+    monkeypatch.setattr(map_cache, "_source_hash", lambda module: "another")
+    map_cache.kept("model", "ab12", MODULE, make)
+    assert make.calls == len(files(folder)) == 2
+
+
+@pytest.mark.parametrize("module", ["", "mine", "modelsof.mine", "models.nowhere"])
+def test_maps_of_others_stay_in_memory(folder, module):
+    make = Maker()
+    map_cache.kept("model", "ab12", module, make)
+    map_cache.kept("model", "ab12", module, make)
+    assert make.calls == 1
+    assert not files(folder)
+
+
+def test_without_a_folder_maps_stay_in_memory(folder, monkeypatch):
+    monkeypatch.delenv(VARIABLE)
+    map_cache.kept("model", "ab12", MODULE, Maker())
+    assert not files(folder)
+
+
+def test_a_models_density_is_the_same_from_disk(folder):
+    image = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    made = ImageSignature().log_density(image)
+    assert len(files(folder)) == 1
+    map_cache.forget()
+    np.testing.assert_array_equal(ImageSignature().log_density(image), made)
