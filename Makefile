@@ -20,6 +20,7 @@ run:
 bench:
 	$(PYTHON) -m benchmark.speed
 	$(PYTHON) -m benchmark.speed_deepgaze
+	$(PYTHON) -m benchmark.speed_maps
 
 validation:
 	$(PYTHON) -m benchmark.validation
