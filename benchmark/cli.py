@@ -110,12 +110,13 @@ def main() -> None:
 @click.option(
     "--model", "external", multiple=True, metavar="[NAME=]MODULE:CALLABLE",
     help="Score a pysaliency model of your own: an instance, its class, or a function that makes "
-    "one. Repeatable.",
+    "one; or the file of readouts that `train` wrote. Repeatable.",
 )  # fmt: skip
 @click.option("--name", help="What to call the predictions or model of your own.")
 @click.option(
     "--trained-on", multiple=True, metavar="[NAME=]DATASETS",
-    help="Data sets that your own have seen, comma-separated: scores on them are not ranked.",
+    help="Data sets that your own have seen, comma-separated, or none: scores on them are not "
+    "ranked.",
 )  # fmt: skip
 @click.option("--plain", is_flag=True, help="Score plain forms of all models with a saliency map.")
 @click.option("--metrics", callback=comma_separated, help="Names, comma-separated. Default: all.")
@@ -155,6 +156,7 @@ def run(**options: Any) -> None:
       python -m benchmark run --dataset my_experiment/ --metrics IG,AUC
       python -m benchmark run --dataset mit1003 --predictions maps.zip --kind saliency-map
       python -m benchmark run --dataset mit1003 --model my_package.models:MyModel
+      python -m benchmark run --dataset osie --model training/deepgaze2-mine/deepgaze2.safetensors
       python -m benchmark run --dataset images/ --fixations hidden.csv
     """
     from benchmark.run import Options
@@ -273,7 +275,10 @@ def ablation(**options: Any) -> None:
 
 @main.command()
 @click.argument("images", nargs=-1, required=True, type=FOLDER)
-@click.option("--model", default="deepgaze2", show_default=True)
+@click.option(
+    "--model", default="deepgaze2", show_default=True,
+    help="A registered model, or the file of readouts that `train` wrote.",
+)  # fmt: skip
 @click.option(
     "--format", "formats", callback=comma_separated, default="npy,png", show_default=True,
     help="npy and hdf5 hold log densities, png shows them over the image; comma-separated.",
@@ -354,9 +359,12 @@ def list_(what: str | None) -> None:
         for name, entry in entries.items():
             metadata = entry.metadata
             text = metadata.get("summary") or f"{metadata['title']}; wants {metadata['wants']}"
-            trained = [n for n in metadata.get("trained_on", ()) if not n.startswith("scored")]
+            seen = metadata.get("trained_on", ())
+            trained = [name for name in seen if not name.startswith("scored")]
             if trained:
                 text += f" [trained on {', '.join(trained)}]"
+            elif seen:
+                text += " [fitted on the scored data set]"
             if metadata.get("simulated"):
                 text += " [simulated]"
             if metadata.get("kind") == "ceiling":

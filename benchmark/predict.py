@@ -25,6 +25,9 @@ from benchmark.evaluate import checked
 from benchmark.files import write_whole
 from models.base import ModelSpec, UnavailableError
 from models.deepgaze.images import as_rgb
+from models.deepgaze.model import DeepGaze
+from models.deepgaze.trained import TrainedReadouts
+from models.external import SUFFIX
 
 FORMATS = ("npy", "hdf5", "png")
 
@@ -163,7 +166,7 @@ def read_image(file: Path) -> NDArray:
 
 
 def build(name: str) -> Any:
-    """A registered model as it is without measured fixations.
+    """A registered model, or trained readouts in a file, without measured fixations.
 
     DeepGaze has its trained prior then; a saliency map is a plain density, without centre bias.
 
@@ -172,6 +175,14 @@ def build(name: str) -> Any:
         BenchmarkError: it cannot be had without fixations, makes no densities, or lacks weights on
             this machine.
     """
+    if name.endswith(SUFFIX):
+        readouts = TrainedReadouts(Path(name).expanduser())
+        try:
+            made = DeepGaze(readouts.weights)
+        except UnavailableError as error:
+            raise BenchmarkError(str(error)) from error
+        made.spec = readouts.spec
+        return made
     entry = registry.lookup(registry.models(), name, "model")
     try:
         kind = entry.load()
@@ -189,7 +200,9 @@ def build(name: str) -> Any:
     except (UnavailableError, ImportError) as error:
         raise BenchmarkError(str(error)) from error
     if not isinstance(model, pysaliency.Model):
-        raise BenchmarkError(f"the model {name!r} makes no densities, so there is nothing to write.")
+        raise BenchmarkError(
+            f"the model {name!r} makes no densities, so there is nothing to write."
+        )
     if not hasattr(model, "spec"):  # of an installed package
         model.spec = ModelSpec(name, entry.metadata["title"], entry.metadata["summary"])
     return model

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,8 @@ class Options:
         kind: what the predictions are, "log-density", "density" or "saliency-map"; NAME=KIND says
             so of one.
         name: of the one own model there is.
-        trained_on: data sets that own models have seen, comma-separated; NAME=... says so of one.
+        trained_on: data sets that own models have seen, comma-separated, or "none"; NAME=... says
+            so of one.
         plain: score the plain form of every model with a saliency map, too.
         images: score only the first so many images (fits still use all), None for all.
         subset: "WIDTHxHEIGHT": only images of this size, for fits as well.
@@ -142,8 +143,8 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
     if options.jobs == 0:
         raise BenchmarkError("--jobs must be a number of processes, or -1: one per core; not 0.")
     variants = _variants(options)
-    selection.check_chosen(options.models)  # a misspelt name should not cost the loading of data
     own = selection.own_models(options)
+    selection.check_chosen(options.models, own)  # before it costs the loading of data
     if options.fixations is None:
         dataset = load(options.dataset, options.data_root)
     else:
@@ -297,7 +298,23 @@ def _key(evaluation: Evaluation, name: str, options: Options) -> str:
         # a mean prediction is over the images scored
         "images": len(evaluation.images) if evaluation.needs_mean(name) else 0,
     }
+    if hasattr(getattr(model, "source", model), "origin"):
+        content["fingerprint"] = _fingerprint(evaluation, name)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _fingerprint(evaluation: Evaluation, name: str) -> list[float]:
+    """What a model from outside predicts for the first image, coarsely; empty if it fails.
+
+    Its weights, or a module that it imports, may have changed since its scores were stored.
+    """
+    try:
+        cells = reduced(evaluation.density(name, evaluation.images[0]))
+    except Exception:  # told when this image is scored
+        return []
+    coarse = cells.reshape(8, GRID // 8, 8, GRID // 8).sum(axis=(1, 3))
+    # devices differ in the last digits
+    return np.round(coarse, 5).ravel().tolist()  # type: ignore[no-any-return]
 
 
 def _mean_predictions(
@@ -505,7 +522,8 @@ def _record(
 
 def _contaminated(spec: ModelSpec, dataset: Dataset) -> bool:
     """Whether a model was trained on what it is scored on; ceilings are not ranked anyway."""
-    return spec.kind != "ceiling" and seen_in_training(spec, dataset.name)
+    lower = replace(spec, trained_on=tuple(name.lower() for name in spec.trained_on))
+    return spec.kind != "ceiling" and seen_in_training(lower, dataset.name.lower())
 
 
 def _truth(evaluation: Evaluation, truth: Any) -> dict[str, Any]:

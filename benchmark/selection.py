@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from benchmark import registry
 from benchmark.datasets.base import Dataset, training_data
 from benchmark.errors import BenchmarkError
 from models.base import ModelSpec, TrainingData, UnavailableError
-from models.external import External, ExternalError
+from models.external import UNKNOWN, External, ExternalError
 from models.map_files import KINDS, MapError, source_name, stimulus_names
 from models.precomputed import Precomputed, PrecomputedMap, StoredMaps
 from models.saliency_map import PLAIN, MapsOf, SaliencyMap
@@ -89,11 +90,11 @@ def own_models(options: Options) -> Own:
     _check_names(names)
     kinds = _by_name(options.kind, [name for name, _ in paths], "--kind")
     trained = {
-        name: tuple(part.strip() for part in value.split(",") if part.strip())
+        name: _data_sets(value)
         for name, value in _by_name(options.trained_on, names, "--trained-on").items()
     }
     return Own(
-        tuple(Prediction(n, path, _kind(n, kinds), trained.get(n, ())) for n, path in paths),
+        tuple(Prediction(n, path, _kind(n, kinds), trained.get(n, UNKNOWN)) for n, path in paths),
         tuple(_trained_on(one, trained.get(one.spec.name)) for one in external),
     )
 
@@ -110,6 +111,16 @@ def _path(text: str, name: str | None) -> tuple[str, Path]:
     given, rest = _named(text)
     path = Path(rest).expanduser()
     return name or given or source_name(path), path
+
+
+def _data_sets(text: str) -> tuple[str, ...]:
+    """The data sets of --trained-on; "none" says that there was none."""
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not names:
+        raise BenchmarkError(
+            f"--trained-on is empty: name data sets, or say {NONE} if the model learned from none."
+        )
+    return () if names == (NONE,) else names
 
 
 def _trained_on(one: External, names: tuple[str, ...] | None) -> External:
@@ -249,18 +260,18 @@ def chosen(options: Options, own: Own, dataset: Dataset) -> tuple[str, ...] | No
     if ALL in names or (not names and not own.names):
         return None
     if names:
-        named = tuple(name for name in names if name != NONE)
-        if not named and not own.names:
-            raise BenchmarkError(
-                f"--models {NONE} leaves nothing to score: add --predictions or --model."
-            )
-        return named
+        return tuple(name for name in names if name != NONE)
     kinds = {name: e.metadata.get("kind", "model") for name, e in registry.models().items()}
     return tuple(name for name in applicable(dataset) if kinds[name] in ("baseline", "ceiling"))
 
 
-def check_chosen(names: Iterable[str]) -> None:
-    """Raise a BenchmarkError for a name that stands for nothing."""
+def check_chosen(names: Iterable[str], own: Own) -> None:
+    """Raise a BenchmarkError for a name that stands for nothing, and if nothing is left."""
+    names = tuple(names)
+    if set(names) == {NONE} and not own.names:
+        raise BenchmarkError(
+            f"--models {NONE} leaves nothing to score: add --predictions or --model."
+        )
     for name in names:
         if name not in (ALL, NONE):
             registered(name)
@@ -367,9 +378,25 @@ def build_own(
         model.caching = False  # predictions of a whole data set would fill the memory
         built[other.spec.name] = _fitted(model, data, fitted["centerbias"])
     for spec in (*(one.spec for one in own.predictions), *(one.spec for one in own.external)):
-        if not spec.trained_on:
-            say(f"{spec.name}: what it was trained on is not known; state it with --trained-on")
+        if spec.trained_on == UNKNOWN:
+            say(
+                f"{spec.name}: what it was trained on is not known; state it with --trained-on "
+                f"(or --trained-on {NONE})"
+            )
+        for text in spec.trained_on:
+            if near := _meant(text, dataset):
+                say(f"{spec.name}: no data set is called {text!r}; is {near!r} meant?")
     return built
+
+
+def _meant(text: str, dataset: Dataset) -> str | None:
+    """The data set that a misspelt name resembles: contamination hangs on its spelling."""
+    known = {dataset.name, *registry.datasets()}
+    spelt = {name.lower(): name for name in known}
+    if any(name.startswith(text.lower()) for name in spelt):  # "salicon" has two parts
+        return None
+    near = difflib.get_close_matches(text.lower(), spelt, n=1, cutoff=0.8)
+    return spelt[near[0]] if near else None
 
 
 def _fitted(model: Any, data: TrainingData, centerbias: Any) -> Any:

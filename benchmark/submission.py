@@ -128,7 +128,8 @@ def held_out_images(folder: Path, out: Path | None = None) -> dict[str, Path]:
             continue
         if problem := images.decode_problem(file):
             problems.append(problem)
-        stem = file.stem.casefold()
+        # file systems that do not tell capitals apart would keep one map of two
+        stem = str(PurePosixPath(name).with_suffix("")).casefold()
         if stem in called:
             problems.append(
                 f"{file}: has the same name as {folder / called[stem]}; rename one of them "

@@ -94,14 +94,13 @@ def _check_contents(out: Path, records: Mapping[str, Record], found: ReadBack) -
         for file in sorted((out / folder).rglob("*")):
             if file.is_file() and file.relative_to(out).as_posix() not in expected:
                 found.problems.append(f"{file}: is not of this submission; remove it.")
+    items: dict[str, Any] = {}
     try:
         with h5py.File(out / DENSITIES, "r") as content:
-            types: dict[str, Any] = {}
-            content.visititems(
-                lambda name, item: types.update({name: item.dtype})
-                if isinstance(item, h5py.Dataset)
-                else None
-            )
+            content.visititems(lambda name, item: items.update({name: item}))
+            types = {
+                name: item.dtype for name, item in items.items() if isinstance(item, h5py.Dataset)
+            }
     except OSError:
         return  # reported when pysaliency reads it
     for name in sorted({*types, *records}):

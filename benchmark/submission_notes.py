@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from benchmark.rank_maps import JPEG_LARGEST, JPEG_MEAN
 from benchmark.submission_check import TOLERANCE, WITH, WITHOUT
+
+
+def _scoring(densities: str, without: bool, trained_on: Sequence[str]) -> list[str]:
+    """Commands that score the files alone: densities by all metrics, maps by their ranks."""
+    run = "python -m benchmark run --dataset IMAGES --fixations FIXATIONS.csv --models none"
+    if trained_on:
+        run += f" --trained-on {','.join(trained_on)}"
+    plainly = "--kind saliency-map --maps naive --metrics"
+    commands = [
+        f"{run} --predictions {densities} --kind log-density",
+        f"{run} --predictions jpeg/{WITH} {plainly} AUC",
+    ]
+    return commands + [f"{run} --predictions jpeg/{WITHOUT} {plainly} sAUC"] * without
 
 
 def notes(manifest: dict[str, Any]) -> str:
@@ -54,5 +68,14 @@ def notes(manifest: dict[str, Any]) -> str:
         "",
         "`manifest.json` holds versions, and hashes of the model, of every image and of every "
         "file.",
+        "",
+        "Whoever has the fixations, in a CSV file with the columns `image,subject,x,y`, scores "
+        "these files as boards do with, in this folder,",
+        "",
+        "```sh",
+        *_scoring(densities, without, model["trained_on"]),
+        "```",
+        "",
+        "where a map's scores are those of the row that ends in `:plain`.",
     ]
     return "\n".join(lines) + "\n"

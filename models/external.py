@@ -9,16 +9,18 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pysaliency
 
-from models.base import ModelSpec, TrainingData
-
+from models.base import ModelSpec, TrainingData, UnavailableError
 
 #: In place of data sets where nobody has said what a model was trained on.
 UNKNOWN = ("unknown",)
 KINDS = ("baseline", "model", "ceiling")
+#: Of files of trained readouts (models/deepgaze/trained.py).
+SUFFIX = ".safetensors"
 
 
 class ExternalError(ValueError):
@@ -30,7 +32,7 @@ class External:
     """A model that was imported and is not built yet.
 
     Attributes:
-        origin: "package.module:attribute".
+        origin: "package.module:attribute", or a file of trained readouts.
         target: a model, its class, or a callable that returns one.
         spec: what is known of it; the spec of the target, where it has one.
     """
@@ -41,7 +43,7 @@ class External:
 
     @classmethod
     def load(cls, origin: str, name: str | None = None) -> External:
-        """Import what ``origin`` names.
+        """Import what ``origin`` names, or open it, if it is a file of trained readouts.
 
         Args:
             name: another name than its own.
@@ -50,8 +52,8 @@ class External:
             ExternalError: it cannot be imported, is neither a model nor callable, or is of no
                 known kind.
         """
-        target = _imported(origin)
-        if not (_is_model(target) or callable(target)):
+        target = _opened(origin) if origin.endswith(SUFFIX) else _imported(origin)
+        if not (_is_model(target) or callable(target) or hasattr(target, "fit")):
             raise ExternalError(
                 f"{origin} is of type {type(target).__name__}; expected a pysaliency model, its "
                 "class, or a callable without arguments that returns one."
@@ -125,12 +127,23 @@ def _is_model(built: Any) -> bool:
     return isinstance(built, (pysaliency.Model, pysaliency.SaliencyMapModel))
 
 
+def _opened(origin: str) -> Any:
+    from models.deepgaze.trained import TrainedReadouts
+
+    readouts = TrainedReadouts(Path(origin).expanduser())
+    try:
+        _ = readouts.weights
+    except UnavailableError as error:
+        raise ExternalError(str(error)) from error
+    return readouts
+
+
 def _imported(origin: str) -> Any:
     module_name, separator, path = origin.partition(":")
     if not separator or not path or not all(p.isidentifier() for p in module_name.split(".")):
         raise ExternalError(
-            f"{origin!r} is not understood; expected package.module:callable (registered models "
-            "are named with --models)."
+            f"{origin!r} is not understood; expected package.module:callable, or a file of trained "
+            f"readouts ending in {SUFFIX} (registered models are named with --models)."
         )
     if os.getcwd() not in sys.path and "" not in sys.path:
         sys.path.append(os.getcwd())  # as with `python -m`, a file of the current folder is found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from benchmark.report.record import DAGGER, Metric
+from benchmark.report.record import DAGGER, UNKNOWN, Metric
 from benchmark.report.results import GOLD, Results
 from benchmark.report.table import Column
 
@@ -93,14 +93,19 @@ def contaminated(results: Results) -> str:
 
 
 def training(results: Results) -> str:
-    """What each model was trained on, as far as it says so; nothing if none was."""
-    parts = []
+    """What each model was trained on, and of which that is not known; nothing if none was."""
+    parts, silent = [], []
     for model in results.models:
         sets = [name for name in model.trained_on if not name.startswith("scored")]
-        if sets:
+        if UNKNOWN in sets:
+            silent.append(model.title)
+        elif sets:
             folds = " (held-out folds)" if model.held_out else ""
             parts.append(f"{model.title} on {_enumerate(sets)}{folds}")
-    return f"Trained: {'; '.join(parts)}." if parts else ""
+    texts = [f"Trained: {'; '.join(parts)}."] if parts else []
+    if silent:
+        texts.append(f"Training data not stated: {_enumerate(silent)}.")
+    return " ".join(texts)
 
 
 def undefined(results: Results, columns: Sequence[Column]) -> str:

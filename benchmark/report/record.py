@@ -13,6 +13,7 @@ from benchmark.files import REMEDY
 KINDS = ("baseline", "model", "ceiling")
 ORDER = ("IG", "IG_image", "LL", "LL_image", "AUC", "sAUC", "NSS", "CC", "KL", "SIM")
 DAGGER = "†"  # marks contaminated models
+UNKNOWN = "unknown"  # in place of data sets, where nobody said what a model was trained on
 PER_IMAGE = "_image"  # ending of the name of a per-fixation metric that is averaged per image
 
 
@@ -23,7 +24,8 @@ class Model:
     Attributes:
         title: with a dagger behind it if the model is contaminated.
         kind: "baseline", "model" or "ceiling".
-        trained_on: names of data sets; those starting with "scored" stand for the one scored.
+        trained_on: names of data sets; those starting with "scored" stand for the one scored, and
+            UNKNOWN for those that nobody has named.
         held_out: predictions for images it was trained on come from parts that never saw them.
         contaminated: trained on the data set it is scored on, with no image held out.
     """

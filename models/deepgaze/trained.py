@@ -11,8 +11,6 @@ from models.centerbias import CenterBias
 from models.deepgaze.model import DeepGaze
 from models.deepgaze.weights import Weights
 
-SUFFIX = ".safetensors"
-
 
 @dataclass(frozen=True)
 class TrainedReadouts:

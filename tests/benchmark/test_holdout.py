@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from benchmark.cli import main
 from benchmark.datasets.folder import load_held_out
 from benchmark.datasets.locate import load
 from benchmark.errors import BenchmarkError, DataError
+from benchmark.predict import predict
 from benchmark.run import Options, run
 from benchmark.submission import SubmitOptions, submit
 from models.centerbias import CenterBias
@@ -29,11 +31,11 @@ METRICS = ("LL", "IG", "AUC", "sAUC", "NSS", "CC", "KL", "SIM")
 
 @pytest.fixture(autouse=True)
 def surroundings(tmp_path, monkeypatch):
-    """Runs in a folder of their own, without tables and figures, with a centre bias not fitted."""
+    """Runs in a folder of their own, without figures, with a centre bias not fitted."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(provenance, "commit", lambda: {"commit": "0" * 40, "dirty": False})
     monkeypatch.setattr(CenterBias, "fit", classmethod(lambda kind, data: kind(data, 0.15, 0.05)))
-    monkeypatch.setattr("benchmark.report.writer.write_report", lambda folder: [])
+    monkeypatch.setattr("benchmark.report.writer.write_figures", lambda results, folder: [])
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ def held_out(seed: int = 0) -> tuple[Path, Path]:
 
 def scored(images, hidden, **options) -> pd.DataFrame:
     """Scores of a run, a row an image and model, a column a metric."""
-    given = {"draws": 100, "kernel_size": 6.0, "metrics": METRICS, "out": Path("results"), **options}
+    given = {"draws": 100, "kernel_size": 6.0, "metrics": METRICS, "out": Path("results")} | options
     outcome = run(Options(dataset=str(images), fixations=hidden, **given))
     assert outcome.failures == []
     frame = pd.read_csv(outcome.folder / "scores.csv")
@@ -134,6 +136,44 @@ def test_submitted_grey_maps_keep_auc(small_deepgaze):
         np.testing.assert_allclose(table[name], table["density"], atol=0.005)
 
 
+def test_submitted_grey_maps_without_centre_bias_keep_shuffled_auc(small_deepgaze):
+    images, hidden = held_out()
+    out = submit(SubmitOptions(images, out=Path("out"))).folder
+    predict([images], out=Path("exact"), formats=["hdf5"], centre_bias=False)
+    table = scored(
+        images,
+        hidden,
+        models=("none",),
+        predictions=("density=exact/predictions.hdf5", f"jpeg={out}/jpeg/without_centre_bias"),
+        kind=("density=log-density", "jpeg=saliency-map"),
+        maps="naive",
+        metrics=("sAUC",),
+    )["sAUC"]
+    np.testing.assert_allclose(table["jpeg:plain"], table["density"], atol=0.005)
+    assert np.ptp(table["density"]) > 0.05
+
+
+def test_the_readme_of_a_submission_says_how_to_score_it(small_deepgaze, monkeypatch):
+    images, hidden = (path.resolve() for path in held_out())
+    monkeypatch.chdir(submit(SubmitOptions(images, out=Path("out"))).folder)
+    lines = Path("README.md").read_text(encoding="utf-8").splitlines()
+    commands = [line for line in lines if line.startswith("python -m benchmark run ")]
+    assert len(commands) == 3
+    rows = []
+    for command in commands:
+        names = {"IMAGES": str(images), "FIXATIONS.csv": str(hidden)}
+        arguments = [names.get(word, word) for word in command.split()[3:]]
+        shutil.rmtree("scores", ignore_errors=True)
+        result = CliRunner().invoke(main, [*arguments, "--draws", "100", "--out", "scores"])
+        assert result.exit_code == 0, result.output
+        assert "--trained-on mit1003,osie" in command
+        summary = pd.read_csv("scores/summary.csv")
+        rows.append(set(zip(summary["model"], summary["metric"])))
+    assert {("log_densities", metric) for metric in METRICS} <= rows[0]
+    assert ("with_centre_bias:plain", "AUC") in rows[1]
+    assert ("without_centre_bias:plain", "sAUC") in rows[2]
+
+
 def test_the_commands(tmp_path):
     images, hidden = held_out()
     calls = [
@@ -141,14 +181,12 @@ def test_the_commands(tmp_path):
         ("check", "out/log_densities.hdf5", "--dataset", images, "--fixations", hidden),
         ("run", "--dataset", images, "--fixations", hidden, "--predictions",
          "out/log_densities.hdf5", "--kind", "log-density", "--models", "none", "--metrics", "LL",
-         "--draws", "100"),
+         "--draws", "100", "--out", "results"),
     ]  # fmt: skip
     for arguments in calls:
         result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-        assert isinstance(result.exception, (type(None), FileNotFoundError)), result.output
-        # the table that a run shows is not written here
-        assert result.exit_code == 0 or arguments[0] == "run", result.output
-    scores = pd.read_csv("results/images-hidden-log_densities/scores.csv")
+        assert result.exit_code == 0, result.output
+    scores = pd.read_csv("results/scores.csv")
     assert len(scores) == 3
     np.testing.assert_allclose(scores["value"], 0.0, atol=1e-6)
 
@@ -215,11 +253,11 @@ def test_what_is_missing_is_named():
     write_fixations(hidden, [("i9.png", "s0", 1, 1)])
     with pytest.raises(DataError, match=r"hidden\.csv:2: there is no image 'i9\.png'"):
         load_held_out(images, hidden)
-    with pytest.raises(BenchmarkError, match="mit1003: there is no such folder"):
+    with pytest.raises(BenchmarkError, match=r"mit1003: there is no such folder"):
         run(Options(dataset="mit1003", fixations=hidden))
 
 
 def test_a_folder_of_images_alone_says_how_to_name_the_fixations():
     images, _ = held_out()
-    with pytest.raises(DataError, match="holds images only; .*--fixations"):
+    with pytest.raises(DataError, match=r"holds images only; .*--fixations"):
         load(images)

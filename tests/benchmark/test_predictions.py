@@ -121,6 +121,31 @@ def test_predictions_score_as_the_model_did(
         pd.testing.assert_series_equal(found, expected, rtol=1e-6, atol=1e-6)
 
 
+def test_a_registered_model_scores_the_same_through_files(tmp_path, quick, no_report):
+    from pysaliency.precomputed_models import export_model_to_hdf5
+
+    from benchmark.datasets.locate import load
+
+    name, photographs = "image-signature:plain", load("photographs")
+    smallest = np.argsort(photographs.sizes.prod(axis=1), kind="stable")[:2]
+    dataset = photographs.subset(smallest, "photographs")
+    quick.setattr("benchmark.run.load", lambda *_: dataset)
+    model = fit_models(dataset, [name])[name]
+    export_model_to_hdf5(model, dataset.stimuli, str(tmp_path / "double.hdf5"))
+    (tmp_path / "single").mkdir()
+    for image, stimulus in zip(dataset.image_names, dataset.stimuli):
+        values = model.log_density(stimulus).astype(np.float32)
+        np.save(tmp_path / "single" / f"{image}.npy", values)
+    files, out = (str(tmp_path / "double.hdf5"), str(tmp_path / "single")), tmp_path / "out"
+    run(options("", out, models=(name,), predictions=files, metrics=METRICS))
+    expected = scored(out, name)
+    assert len(expected) == 2 * len(METRICS)
+    assert expected.notna().all()
+    pd.testing.assert_series_equal(scored(out, "double"), expected, check_exact=True)
+    # rounding to single precision makes ties, which AUC and SIM see
+    pd.testing.assert_series_equal(scored(out, "single"), expected, rtol=0, atol=3e-6)
+
+
 def test_what_predict_writes_is_scored(make_folder, tmp_path, quick, no_report):
     """Files of `predict` are called like the images, endings included."""
     from benchmark.datasets import locate
@@ -192,7 +217,7 @@ def test_several_predictions(predictions, tmp_path, quick, no_report):
     written = record(out)["models"]
     assert list(written) == ["first", "second"]
     assert written["second"]["trained_on"] == ["salicon", "cat2000"]
-    assert written["first"]["trained_on"] == []
+    assert written["first"]["trained_on"] == ["unknown"]
     pd.testing.assert_series_equal(scored(out, "first"), scored(out, "second"))
 
 

@@ -1,4 +1,4 @@
-"""Grey maps: levels of equal population, ties together, the order kept, JPEGs near what they show."""
+"""Grey maps: levels of equal population, ties together, order kept, JPEGs near what they show."""
 
 from __future__ import annotations
 
@@ -12,13 +12,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from scipy.stats import rankdata
 
-from benchmark.rank_maps import (
-    JPEG_LARGEST,
-    JPEG_MEAN,
-    jpeg,
-    png,
-    rank_quantised,
-)
+from benchmark.rank_maps import JPEG_LARGEST, JPEG_MEAN, jpeg, png, rank_quantised
 
 SHAPES = st.tuples(st.integers(1, 13), st.integers(1, 13))
 LEVELS = st.integers(2, 256)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from importlib import metadata
 from pathlib import Path
 
 import h5py
@@ -61,6 +62,8 @@ def surroundings(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(provenance, "commit", lambda: {"commit": "0" * 40, "dirty": False})
     monkeypatch.setattr(sys, "argv", ["benchmark", "submit", "--images", "mine"])
+    # which distribution these tests' models are of: half a second a search, and of none
+    monkeypatch.setattr(metadata, "packages_distributions", dict)
 
 
 @pytest.fixture
@@ -172,6 +175,22 @@ def test_predictions_are_normalised(folder, use):
     use(Off())
     found = submit(options(folder)).manifest["read_back"]
     assert 0 < found["largest_logsumexp"] < 1e-6
+
+
+def test_images_of_the_same_name_in_other_folders(tmp_path, ranked):
+    names = [f"{group}/{number}.png" for group in ("Action", "Art") for number in ("001", "002")]
+    for n, name in enumerate(names):
+        (tmp_path / "cat" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture(n, 20, 30)).save(tmp_path / "cat" / name)
+    submit(options(tmp_path / "cat"))
+    stimuli = open_stimuli([tmp_path / "cat" / name for name in names])
+    model = pysaliency.HDF5Model(stimuli, "out/log_densities.hdf5")
+    for name, stimulus in zip(names, stimuli):
+        np.testing.assert_allclose(
+            model.log_density(stimulus), ranked.log_density(stimulus), atol=1e-5
+        )
+        assert Path("out/jpeg/with_centre_bias", name).with_suffix(".jpg").is_file()
+    assert np.ptp([model.log_density(stimulus)[0, 0] for stimulus in stimuli]) > 1e-3
 
 
 def test_impossible_pixels(folder, use):
@@ -389,7 +408,7 @@ def test_a_damaged_piece_is_made_again(folder, ranked, monkeypatch):
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (lambda values: values + 2e-5, "the log of its sum is off by 2e-05; expected at most 1e-05"),
+        (lambda values: values + 2e-5, "log of its sum is off by 2e-05; expected at most 1e-05"),
         (lambda values: values + 0.1, "is no log density"),
         (lambda values: np.full_like(values, np.nan), "is no log density"),
         (lambda values: values.T, "has the shape (47, 33), not (33, 47)"),
@@ -516,14 +535,14 @@ def test_all_that_cannot_be_used_is_listed_before_anything_is_predicted(
     (folder / "notes.txt").write_text("words")
     Image.fromarray(picture(1, 20, 30)).save(folder / "d.png")
     truncate(folder / "d.png")
-    Image.fromarray(picture(2, 20, 30)).save(folder / "more" / "A.bmp")
+    Image.fromarray(picture(2, 20, 30)).save(folder / "A.bmp")
     (folder / "more" / "e.webp").write_bytes(b"")
     with pytest.raises(DataError) as raised:
         submit(options(folder))
     problems = raised.value.problems
     assert len(problems) == 4
-    assert problems[0].startswith(f"{folder / 'd.png'}: cannot be read as an image")
-    assert problems[1].startswith(f"{folder / 'more' / 'A.bmp'}: has the same name as")
+    assert problems[0].startswith(f"{folder / 'a.png'}: has the same name as {folder / 'A.bmp'};")
+    assert problems[1].startswith(f"{folder / 'd.png'}: cannot be read as an image")
     assert problems[2].startswith(f"{folder / 'more' / 'e.webp'}: cannot be read as an image")
     assert problems[3].startswith(f"{folder / 'notes.txt'}: is not an image; move it elsewhere")
     assert not Path("out").exists()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import cloudpickle
-
 import numpy as np
 import pysaliency
 import pytest

@@ -30,7 +30,7 @@ def name_rows(axes: Axes, models: Sequence[Model]) -> None:
 
 
 def rule_above_ceilings(axes: Axes, models: Sequence[Model]) -> None:
-    """A thin rule between ranked models and ceilings."""
+    """A thin rule between ranked models and those that are not: contaminated ones, ceilings."""
     first = next((row for row, model in enumerate(models) if not model.ranked), 0)
     if first:
         axes.axhline(first - 0.5, color=LIGHT_GREY, linewidth=0.5, zorder=0)
