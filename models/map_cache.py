@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.deepgaze.cache import VARIABLE
-from models.deepgaze.files import whole
+from models.deepgaze.files import VARIABLE, whole
 
 #: Memory for the maps made last, in bytes.
 KEPT_BYTES = 2**28

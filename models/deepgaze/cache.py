@@ -18,10 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 from models.deepgaze.features import FeatureMap, FeatureSet, axes, extract, loaded
-from models.deepgaze.files import whole
+from models.deepgaze.files import VARIABLE, whole
 
-#: Names a folder that keeps features, so that an image is seen by a backbone only once.
-VARIABLE = "BENCHMARK_FEATURES"
 #: Rises when the same weights and pixels give other features.
 VERSION = 1
 

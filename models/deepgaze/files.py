@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+#: Names a folder that keeps features, so that an image is seen by a backbone only once.
+VARIABLE = "BENCHMARK_FEATURES"
+
 
 @contextmanager
 def whole(file: Path) -> Iterator[BinaryIO]:

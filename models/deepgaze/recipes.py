@@ -47,7 +47,6 @@ for name, layers in (("lite0", _LITE0), ("lite1", _LITE1), ("lite2", _LITE2)):
 RECIPES["icf"] = replace(
     RECIPES["deepgaze2"],
     features=(FeatureSet("icf", _ICF, 1.0),),
-    readout=replace(RECIPES["deepgaze2"].readout, stride=8.0),
     channel_dropout=0.0,
     mirrored=False,
     both_views=False,

@@ -7,7 +7,7 @@ import pytest
 
 from models import map_cache
 from models.classical.image_signature import ImageSignature
-from models.deepgaze.cache import VARIABLE
+from models.deepgaze.files import VARIABLE
 
 MODULE = "models.classical.image_signature"
 

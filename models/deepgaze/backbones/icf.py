@@ -20,7 +20,7 @@ SCALES = (5, 10, 20, 40, 80)
 #: A window is computed on means over squares of so many pixels a side, 2 / 5 of its width ...
 POOLED = {5: 2, 10: 4, 20: 8, 40: 16, 80: 32}
 #: ... and sampled at least this far apart, in pixels.
-STRIDE = 4
+STRIDE = 8
 #: The Gaussian is cut off at so many standard deviations.
 CUT = 3.0
 
@@ -39,7 +39,8 @@ class IntensityContrast(Backbone):
     ``intensity_s = G_s * c`` and ``contrast_s = sqrt(G_s * c^2 - (G_s * c)^2)``, c being a colour
     channel in 0 to 1 (the opponent ones in -1/2 to 1/2) and G_s a Gaussian of s pixels, s = 5, 10,
     20, 40, 80. The border is repeated. They are computed on means of c and of c^2 over squares of
-    2 s / 5 pixels, under a Gaussian that is narrower by the variance of the square.
+    2 s / 5 pixels, under a Gaussian, and averaged over the squares of a sample; the Gaussian is
+    narrower by the variance of a sample's pixels.
 
     The paper's colour channels and the form of its contrast are not stated in full; those here are
     a fixed decorrelating transform (Ohta, Kanade, Sakai 1980) and the standard deviation. Nothing
@@ -53,7 +54,7 @@ class IntensityContrast(Backbone):
 
     def __init__(self) -> None:
         super().__init__()
-        content = [CHANNELS, SCALES, POOLED, STRIDE, CUT, 1]
+        content = [CHANNELS, SCALES, POOLED, STRIDE, CUT, 2]
         self.weights_hash = hashlib.sha256(json.dumps(content).encode()).hexdigest()
         self.layers = {}
         for scale in SCALES:
@@ -89,12 +90,12 @@ class IntensityContrast(Backbone):
         for scale in SCALES:
             cell = POOLED[scale]
             small = nn.functional.avg_pool2d(moments, cell)
-            within = (cell**2 - 1) / 12  # variance of the positions in a square
-            mean, square = _blurred(small, (scale**2 - within) ** 0.5 / cell).chunk(2, dim=1)
-            contrast = (square - mean.square()).clamp(min=0).sqrt()
             apart = max(STRIDE // cell, 1)
-            yield f"intensity{scale}", nn.functional.avg_pool2d(mean, apart)
-            yield f"contrast{scale}", nn.functional.avg_pool2d(contrast, apart)
+            within = ((cell * apart) ** 2 - 1) / 12  # variance of the positions in a sample
+            blurred = _blurred(small, (scale**2 - within) ** 0.5 / cell)
+            mean, square = nn.functional.avg_pool2d(blurred, apart).chunk(2, dim=1)
+            yield f"intensity{scale}", mean
+            yield f"contrast{scale}", (square - mean.square()).clamp(min=0).sqrt()
 
 
 def _blurred(maps: Tensor, sigma: float) -> Tensor:
