@@ -118,4 +118,9 @@ def write_csv(frame: pd.DataFrame, path: Path, columns: Sequence[str]) -> None:
 
 def write_json(record: dict[str, Any], path: Path) -> None:
     """Write an object, indented, in the order of its keys."""
-    write_whole(path, json.dumps(record, indent=2, ensure_ascii=False, default=float) + "\n")
+    write_whole(path, json.dumps(record, indent=2, ensure_ascii=False, default=_plain) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    """An array, a scalar or anything else as JSON has it."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)

@@ -17,17 +17,18 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from benchmark import registry
+from benchmark import registry, selection
 from benchmark.datasets.images import SUFFIXES, find_images
 from benchmark.density_file import DensityFile
 from benchmark.errors import BenchmarkError, DataError
 from benchmark.evaluate import checked
 from benchmark.files import write_whole
-from models.base import ModelSpec, UnavailableError
+from models.base import UnavailableError
 from models.deepgaze.images import as_rgb
 from models.deepgaze.model import DeepGaze
 from models.deepgaze.trained import TrainedReadouts
-from models.external import SUFFIX
+from models.external import READOUTS, ExternalError
+from models.saliency_map import MapsOf, SaliencyMap
 
 FORMATS = ("npy", "hdf5", "png")
 
@@ -175,7 +176,7 @@ def build(name: str) -> Any:
         BenchmarkError: it cannot be had without fixations, makes no densities, or lacks weights on
             this machine.
     """
-    if name.endswith(SUFFIX):
+    if name.endswith(READOUTS):
         readouts = TrainedReadouts(Path(name).expanduser())
         try:
             made = DeepGaze(readouts.weights)
@@ -185,6 +186,8 @@ def build(name: str) -> Any:
         return made
     entry = registry.lookup(registry.models(), name, "model")
     try:
+        if entry.metadata.get("installed"):
+            return _installed(name)
         kind = entry.load()
         model = kind.plain() if hasattr(kind, "plain") else kind()
     except TypeError as error:
@@ -203,6 +206,25 @@ def build(name: str) -> Any:
         raise BenchmarkError(
             f"the model {name!r} makes no densities, so there is nothing to write."
         )
-    if not hasattr(model, "spec"):  # of an installed package
-        model.spec = ModelSpec(name, entry.metadata["title"], entry.metadata["summary"])
     return model
+
+
+def _installed(name: str) -> Any:
+    """A model of an installed package.
+
+    Raises:
+        UnavailableError: it cannot be imported or made.
+        TypeError: it has to be fitted.
+    """
+    one = selection.installed(name)
+    if isinstance(one.target, type) and issubclass(one.target, SaliencyMap):
+        return one.target.plain()
+    if hasattr(one.target, "fit") and isinstance(one.target, type):
+        raise TypeError(f"{one.origin} is fitted on a data set")
+    try:
+        model = one.build(None, {})  # type: ignore[arg-type]
+    except ExternalError as error:
+        raise UnavailableError(str(error)) from error
+    if isinstance(model, pysaliency.SaliencyMapModel):
+        return MapsOf(model, one.spec).as_plain()
+    return model.as_plain() if isinstance(model, SaliencyMap) else model

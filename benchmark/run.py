@@ -29,6 +29,7 @@ from benchmark.shuffled import GRID, MeanPrediction, reduced
 from benchmark.store import Store
 from metrics.spec import MetricSpec
 from models.base import ModelSpec, UnavailableError, seen_in_training
+from models.saliency_map import MapsOf
 
 BUILT_IN = "photographs"
 #: Images whose predictions are added up before the sum is kept.
@@ -298,7 +299,7 @@ def _key(evaluation: Evaluation, name: str, options: Options) -> str:
         # a mean prediction is over the images scored
         "images": len(evaluation.images) if evaluation.needs_mean(name) else 0,
     }
-    if hasattr(getattr(model, "source", model), "origin"):
+    if hasattr(model.source if isinstance(model, MapsOf) else model, "origin"):
         content["fingerprint"] = _fingerprint(evaluation, name)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -15,7 +15,7 @@ from benchmark import registry
 from benchmark.datasets.base import Dataset, training_data
 from benchmark.errors import BenchmarkError
 from models.base import ModelSpec, TrainingData, UnavailableError
-from models.external import UNKNOWN, External, ExternalError
+from models.external import READOUTS, UNKNOWN, External, ExternalError
 from models.map_files import KINDS, MapError, source_name, stimulus_names
 from models.precomputed import Precomputed, PrecomputedMap, StoredMaps
 from models.saliency_map import PLAIN, MapsOf, SaliencyMap
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 #: Words that stand for registered models where they are named.
 ALL, NONE = "all", "none"
 _PROBLEMS_SHOWN = 10
+#: A saliency map's density fitted on fewer images comes with a warning.
+_FEW = 20
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,11 @@ def own_models(options: Options) -> Own:
 
 def _external(text: str, name: str | None) -> External:
     given, origin = _named(text)
+    name = name or given
+    if name is None and origin.endswith(READOUTS) and Path(origin).stem in registry.models():
+        name = Path(origin).resolve().parent.name  # `train` calls its files like the model
     try:
-        return External.load(origin, name or given)
+        return External.load(origin, name)
     except ExternalError as error:
         raise BenchmarkError(f"--model {error}") from error
 
@@ -124,7 +129,11 @@ def _data_sets(text: str) -> tuple[str, ...]:
 
 
 def _trained_on(one: External, names: tuple[str, ...] | None) -> External:
-    return one if names is None else replace(one, spec=replace(one.spec, trained_on=names))
+    if names is None:
+        return one
+    # what is held out of its training are images of the data sets that it names itself
+    held_out = one.spec.held_out and set(names) <= set(one.spec.trained_on)
+    return replace(one, spec=replace(one.spec, trained_on=names, held_out=held_out))
 
 
 def _named(text: str) -> tuple[str | None, str]:
@@ -293,11 +302,15 @@ def as_density(model: Any, data: TrainingData, centerbias: Any) -> Any:
     Raises:
         UnavailableError: no map could be made.
     """
-    if not isinstance(model, pysaliency.SaliencyMapModel):
+    ours = isinstance(model, SaliencyMap)
+    if not isinstance(model, pysaliency.SaliencyMapModel) and not (ours and not model.fits):
         return model
-    spec = replace(model.spec, trained_on=("scored", *model.spec.trained_on))
+    trained_on = tuple(dict.fromkeys(("scored", *model.spec.trained_on)))
+    spec = replace(model.spec, trained_on=trained_on)
     try:
-        return MapsOf(model, spec).fitted(data, centerbias)
+        made = (model if ours else MapsOf(model, spec)).fitted(data, centerbias)
+        made.spec = spec
+        return made
     except ValueError as error:
         raise UnavailableError(str(error)) from error
 
@@ -358,6 +371,8 @@ def build_own(
             say(f"fitting {one.name}")
             model = PrecomputedMap(maps, one.spec)
             built[one.name] = _fitted(model, data, fitted["centerbias"])
+            if (found := built[one.name].fitted_on) < _FEW:
+                say(f"{one.name}: fitted on {found} images alone; its fit may be far from the best")
             built[one.name + PLAIN] = built[one.name].as_plain()
         else:
             built[one.name] = Precomputed(maps, one.spec)

@@ -30,6 +30,7 @@ from benchmark.submission_check import WITH, WITHOUT, ReadBack, read_back
 from benchmark.submission_notes import notes
 from benchmark.submission_pieces import DENSITIES, MANIFEST, Pieces, Record, file_hash
 from models.base import UnavailableError
+from models.external import READOUTS
 
 #: Source that the files depend on, besides the model's.
 SOURCE = ("benchmark/submission.py", "benchmark/rank_maps.py", "benchmark/density_file.py")
@@ -75,10 +76,13 @@ def submit(options: SubmitOptions, say: Callable[[str], None] = lambda text: Non
         BenchmarkError: the model cannot predict images alone, or fails on an image; what was
             finished before is kept. Or a file that was written does not read back as it should.
     """
-    registry.lookup(registry.models(), options.model, "model")
+    trained = options.model.endswith(READOUTS)
+    if not trained:
+        registry.lookup(registry.models(), options.model, "model")
+    called = Path(options.model).stem if trained else options.model
     out = options.out
     if out is None:
-        out = Path("submissions") / f"{options.model}-{options.images.resolve().name}"
+        out = Path("submissions") / f"{called}-{options.images.resolve().name}"
     files = held_out_images(options.images, out)
     pieces = Pieces(out)
     model = build(options.model)
@@ -93,7 +97,7 @@ def submit(options: SubmitOptions, say: Callable[[str], None] = lambda text: Non
     else:
         pieces.reopen()
         say(f"{len(files) - len(missing)} of {len(files)} images were predicted before")
-        _predict_missing(model, options.model, stimuli, list(files), missing, keys, pieces)
+        _predict_missing(model, called, stimuli, list(files), missing, keys, pieces)
         _assemble(out / DENSITIES, list(files), pieces)
         pieces.remove_stale(files)
         records = {name: pieces.record(name) for name in files}

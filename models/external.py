@@ -15,12 +15,13 @@ from typing import Any
 import pysaliency
 
 from models.base import ModelSpec, TrainingData, UnavailableError
+from models.saliency_map import SaliencyMap
 
 #: In place of data sets where nobody has said what a model was trained on.
 UNKNOWN = ("unknown",)
 KINDS = ("baseline", "model", "ceiling")
 #: Of files of trained readouts (models/deepgaze/trained.py).
-SUFFIX = ".safetensors"
+READOUTS = ".safetensors"
 
 
 class ExternalError(ValueError):
@@ -52,7 +53,7 @@ class External:
             ExternalError: it cannot be imported, is neither a model nor callable, or is of no
                 known kind.
         """
-        target = _opened(origin) if origin.endswith(SUFFIX) else _imported(origin)
+        target = _opened(origin) if origin.endswith(READOUTS) else _imported(origin)
         if not (_is_model(target) or callable(target) or hasattr(target, "fit")):
             raise ExternalError(
                 f"{origin} is of type {type(target).__name__}; expected a pysaliency model, its "
@@ -69,7 +70,9 @@ class External:
                 f"{origin}: the kind in its spec is {spec.kind!r}; expected one of "
                 f"{', '.join(KINDS)}."
             )
-        return cls(origin, target, replace(spec, name=name or spec.name))
+        if name is not None:
+            spec = replace(spec, name=name, title=name)
+        return cls(origin, target, spec)
 
     def build(
         self, data: TrainingData, needs: Mapping[str, Any]
@@ -85,7 +88,7 @@ class External:
         target = self.target
         arguments: tuple[Any, ...] = ()
         if not _is_model(target):
-            if hasattr(target, "fit"):
+            if hasattr(target, "fit") and not _is_map(target):
                 target, arguments = target.fit, (data,)
             else:
                 needs = {}
@@ -127,6 +130,11 @@ def _is_model(built: Any) -> bool:
     return isinstance(built, (pysaliency.Model, pysaliency.SaliencyMapModel))
 
 
+def _is_map(target: Any) -> bool:
+    """Whether it is a class of saliency maps, which are made densities by whoever builds them."""
+    return isinstance(target, type) and issubclass(target, SaliencyMap)
+
+
 def _opened(origin: str) -> Any:
     from models.deepgaze.trained import TrainedReadouts
 
@@ -143,7 +151,7 @@ def _imported(origin: str) -> Any:
     if not separator or not path or not all(p.isidentifier() for p in module_name.split(".")):
         raise ExternalError(
             f"{origin!r} is not understood; expected package.module:callable, or a file of trained "
-            f"readouts ending in {SUFFIX} (registered models are named with --models)."
+            f"readouts ending in {READOUTS} (registered models are named with --models)."
         )
     if os.getcwd() not in sys.path and "" not in sys.path:
         sys.path.append(os.getcwd())  # as with `python -m`, a file of the current folder is found

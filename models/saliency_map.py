@@ -47,6 +47,8 @@ KNOTS = 20
 #: impossible.
 FLOOR = 1.0 / 510.0
 PLAIN = ":plain"
+#: Attributes of these types say in full what they are.
+_STATED = (bool, int, float, str, tuple, type(None))
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,12 @@ class SaliencyMap(pysaliency.Model):
 
     def __init__(self) -> None:
         super().__init__(caching=False)
+        self._token = uuid.uuid4().hex
         self.data: TrainingData | None = None
         self.centerbias: CenterBias | None = None
         self.folds: NDArray[np.int64] | None = None
         self.fits: tuple[MapFit, ...] = ()
+        self.fitted_on = 0
 
     def map_of(self, rgb: NDArray[np.uint8]) -> NDArray[np.floating]:
         """Saliency of an image (height, width, 3): finite, higher where it attracts the gaze.
@@ -119,19 +123,26 @@ class SaliencyMap(pysaliency.Model):
         made = copy.copy(self)
         made.data, made.centerbias = data, centerbias
         made.folds = _folds(data)
-        drawn = _drawn(data, made.folds)
         maps: dict[int, NDArray[np.float32]] = {}
         reason: Exception | None = None
-        for index in drawn:
-            try:
-                maps[index] = made.native_map(data.stimuli[index])
-            except Exception as error:  # told again, by name, when the image is scored
-                reason = error
+        for candidates in _drawn(data, made.folds):
+            found = 0
+            for index in candidates:
+                try:
+                    maps[index] = made.native_map(data.stimuli[index])
+                except Exception as error:  # told again, by name, when the image is scored
+                    reason = error
+                    continue
+                found += 1
+                if found == DRAWN // FOLDS:
+                    break
         if not maps:
             raise ValueError(
-                f"{self.spec.name}: no saliency map could be made for any of the {len(drawn)} "
-                f"images that its density would be fitted on; the last error was: {reason}"
+                f"{self.spec.name}: no saliency map could be made for any image that its density "
+                f"would be fitted on; the last error was: {reason}"
             )
+        maps = dict(sorted(maps.items()))
+        made.fitted_on = len(maps)
         examples = [_Example.of(data, index, maps[index]) for index in maps]
         made.fits = tuple(
             _fit(examples, data, centerbias, made.folds, fold) for fold in (*range(FOLDS), None)
@@ -142,6 +153,7 @@ class SaliencyMap(pysaliency.Model):
         """This model with plain densities, called NAME:plain."""
         made = copy.copy(self)
         made.data, made.centerbias, made.folds, made.fits = None, None, None, ()
+        made.fitted_on = 0
         if not self.spec.name.endswith(PLAIN):
             made.spec = replace(
                 self.spec,
@@ -155,28 +167,50 @@ class SaliencyMap(pysaliency.Model):
     @property
     def parameters(self) -> dict[str, Any]:
         """The model's own, and what was fitted, for the record."""
-        return {**self._own_parameters, "fits": [asdict(fit) for fit in self.fits]}
+        return {
+            **self._own_parameters,
+            "fitted_on": self.fitted_on,
+            "fits": [asdict(fit) for fit in self.fits],
+        }
+
+    @property
+    def _own_attributes(self) -> dict[str, Any]:
+        known = {
+            "data",
+            "centerbias",
+            "folds",
+            "fits",
+            "fitted_on",
+            "spec",
+            "caching",
+            "_cache",
+            "_token",
+        }
+        return {name: value for name, value in vars(self).items() if name not in known}
 
     @property
     def _own_parameters(self) -> dict[str, Any]:
-        known = {"data", "centerbias", "folds", "fits", "spec", "caching"}
         return {
             name: value
-            for name, value in vars(self).items()
-            if name not in known
-            and not name.startswith("_")
-            and isinstance(value, (bool, int, float, str, tuple, type(None)))
+            for name, value in self._own_attributes.items()
+            if not name.startswith("_") and isinstance(value, _STATED)
         }
 
     @property
     def _identity(self) -> str:
         """Tells apart models that make different maps of the same image."""
         kind = type(self)
-        return f"{kind.__module__}.{kind.__qualname__} {sorted(self._own_parameters.items())}"
+        if not self._defined_in:
+            return self._token
+        return f"{kind.__module__}.{kind.__qualname__} {sorted(self._own_attributes.items())}"
 
     @property
     def _defined_in(self) -> str:
-        return type(self).__module__
+        """The module that, with the attributes, says all about the maps; empty if none does."""
+        module = type(self).__module__
+        ours = module.partition(".")[0] == __package__
+        stated = all(isinstance(value, _STATED) for value in self._own_attributes.values())
+        return module if ours and stated else ""
 
     def native_map(self, stimulus: Any) -> NDArray[np.float32]:
         """The map as the model makes it, of its own height and width; kept (models/map_cache.py).
@@ -234,7 +268,6 @@ class MapsOf(SaliencyMap):
         super().__init__()
         self.source = source
         self.spec = spec
-        self._token = uuid.uuid4().hex  # two sources may share a class and differ in the rest
 
     @property
     def content_hash(self) -> str:
@@ -242,17 +275,10 @@ class MapsOf(SaliencyMap):
         return str(getattr(self.source, "content_hash", ""))
 
     @property
-    def _identity(self) -> str:
-        return self._token
-
-    @property
-    def _defined_in(self) -> str:
-        return ""  # what its maps depend on is not known
-
-    @property
     def parameters(self) -> dict[str, Any]:
         """Those of the source, and what was fitted."""
-        return {**getattr(self.source, "parameters", {}), **super().parameters}
+        found = getattr(self.source, "parameters", {})
+        return {**(found if isinstance(found, dict) else {}), **super().parameters}
 
     def _make(self, stimulus: Any, rgb: NDArray[np.uint8]) -> NDArray[np.floating]:
         return self.source.saliency_map(stimulus)
@@ -262,9 +288,9 @@ class MapsOf(SaliencyMap):
 
 
 def _single(values: NDArray) -> NDArray[np.float32]:
-    """In single precision; values too large for it are scaled down."""
+    """In single precision; values too large or too small for it are scaled."""
     largest = float(np.abs(values).max())
-    if largest > 1e30:
+    if largest > 1e30 or 0 < largest < 1e-30:
         values = values / largest
     return np.ascontiguousarray(values, dtype=np.float32)
 
@@ -366,15 +392,14 @@ def _folds(data: TrainingData) -> NDArray[np.int64]:
     return (np.random.default_rng(0).permutation(count) % FOLDS)[group]
 
 
-def _drawn(data: TrainingData, folds: NDArray[np.int64]) -> list[int]:
-    """Images with fixations to fit on, as many from each fold as there are."""
+def _drawn(data: TrainingData, folds: NDArray[np.int64]) -> list[list[int]]:
+    """The images with fixations of each fold, in the order in which they are fitted on."""
     looked_at = np.unique(data.fixations.n)
     rng = np.random.default_rng(1)
-    chosen: list[int] = []
-    for fold in range(FOLDS):
-        own = looked_at[folds[looked_at] == fold]
-        chosen += [int(n) for n in rng.permutation(own)[: DRAWN // FOLDS]]
-    return sorted(chosen)
+    return [
+        [int(n) for n in rng.permutation(looked_at[folds[looked_at] == fold])]
+        for fold in range(FOLDS)
+    ]
 
 
 def _fit(

@@ -32,14 +32,17 @@ class TrainedReadouts:
 
     @property
     def spec(self) -> ModelSpec:
-        """Named like the file; the images of its training sets are held out by fold."""
+        """Named like the file; images of its training sets are held out by fold.
+
+        Under the scheme "9-1" they are not: the test images chose when training stopped.
+        """
         return ModelSpec(
             name=self.file.stem,
             title=self.file.stem,
             summary=f"readouts from {self.file}",
             trained_on=tuple(self.weights.corpora),
             needs=("centerbias",),
-            held_out=True,
+            held_out=self.weights.record.get("scheme") != "9-1",
         )
 
     def fit(self, data: TrainingData, centerbias: CenterBias) -> DeepGaze:

@@ -21,6 +21,7 @@ SOURCE = '''
 import numpy as np
 import pysaliency
 from models.base import ModelSpec, model
+from models.saliency_map import SaliencyMap
 
 SHIFT = 0.0
 
@@ -52,6 +53,11 @@ class Seen(Flat):
         assert len(data.stimuli) == 4
         assert centerbias.log_density(data.stimuli[0]).ndim == 2
         return cls()
+
+class Bright(SaliencyMap):
+    spec = ModelSpec(name="bright", title="Bright", summary="x", trained_on=("salicon",))
+    def map_of(self, rgb):
+        return rgb.mean(axis=2)
 
 class Odd(Flat):
     spec = ModelSpec(name="odd", title="Odd", summary="x", kind="magic")
@@ -125,6 +131,21 @@ def test_pysaliencys_own_model_by_the_command(tmp_path, quick, no_figures):
     assert "not known" not in result.output
     assert record(tmp_path)["models"]["flat"]["trained_on"] == []
     pd.testing.assert_series_equal(scored(tmp_path, "flat"), scored(tmp_path, "uniform"))
+
+
+@pytest.mark.parametrize("given", ["Bright", "a_bright"])
+def test_a_saliency_map_is_fitted_whether_its_class_or_an_instance_is_named(
+    module, tmp_path, quick, no_report, given
+):
+    source = tmp_path / f"{module}.py"
+    source.write_text(source.read_text(encoding="utf-8") + "\na_bright = Bright()\n")
+    out = tmp_path / "out"
+    assert run(options(out, f"{module}:{given}", plain=True)).failures == []
+    models = record(out)["models"]
+    assert list(models) == ["uniform", "bright", "bright:plain"]
+    assert models["bright"]["trained_on"] == ["scored", "salicon"]
+    assert models["bright"]["parameters"]["fitted_on"] == 4
+    assert models["bright:plain"]["parameters"]["fits"] == []
 
 
 def test_a_model_that_raises_on_one_image_costs_that_score(module, tmp_path, quick, no_report):

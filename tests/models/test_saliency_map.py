@@ -306,15 +306,42 @@ def test_a_map_is_made_once_and_kept_apart_from_others(data, monkeypatch):
             return super().map_of(rgb)
 
     image = picture(3)
-    first = Counted(2.0).log_density(image)
-    np.testing.assert_array_equal(Counted(2.0).log_density(image), first)
+    squared = Counted(2.0)
+    first = squared.log_density(image)
+    np.testing.assert_array_equal(squared.log_density(image), first)
     assert calls == [2.0]
     assert np.abs(Counted(4.0).log_density(image) - first).max() > 0.01
     assert calls == [2.0, 4.0]
     monkeypatch.setattr(map_cache, "KEPT_BYTES", 0)
-    Counted(2.0).log_density(picture(4))
+    squared.log_density(picture(4))
     assert len(map_cache._kept) == 1
-    np.testing.assert_array_equal(Counted(2.0).log_density(image), first)
+    np.testing.assert_array_equal(squared.log_density(image), first)
+
+
+def test_models_that_differ_in_what_cannot_be_compared_share_nothing():
+    class Signed(Bright):
+        def __init__(self, sign):
+            super().__init__()
+            self._sign = np.array([sign])
+
+        def map_of(self, rgb):
+            return self._sign[0] * super().map_of(rgb)
+
+    image = picture(3)
+    bright, dark = Signed(1.0).native_map(image), Signed(-1.0).native_map(image)
+    np.testing.assert_array_equal(dark, -bright)
+
+
+def test_a_few_maps_among_many_images_are_all_fitted_on(data, centerbias):
+    class Some(Bright):
+        def map_of(self, rgb):
+            if rgb[0, 0, 0] % 4:
+                raise ValueError("no such map")
+            return super().map_of(rgb)
+
+    there = sum(int(picture(seed)[0, 0, 0]) % 4 == 0 for seed in range(40))
+    assert 0 < there < 20
+    assert Some.fit(data, centerbias).parameters["fitted_on"] == there
 
 
 def test_it_fits_the_same_again_and_can_be_pickled(data, centerbias, fitted):

@@ -9,6 +9,8 @@ import pytest
 
 from benchmark import predict
 from benchmark.errors import BenchmarkError
+from benchmark.run import Options
+from benchmark.selection import own_models
 from models.centerbias import CenterBias
 from models.deepgaze.model import DeepGaze
 from models.external import External, ExternalError
@@ -52,6 +54,30 @@ def test_they_predict_images_alone(file):
     model = predict.build(str(file))
     np.testing.assert_array_equal(model.log_density(NEW), DeepGaze(file).log_density(NEW))
     assert model.spec.name == "mine"
+
+
+def test_a_file_called_like_a_registered_model_goes_by_its_folder(tmp_path, data):
+    file = tmp_path / "deepgaze2-mine" / "deepgaze2.safetensors"
+    tiny_weights(KNOWN).save(file)
+    (one,) = own_models(Options(external=(str(file),))).external
+    assert one.spec.name == one.spec.title == "deepgaze2-mine"
+    (one,) = own_models(Options(external=(f"called={file}",))).external
+    assert one.spec.name == one.spec.title == "called"
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "held_out"), [((), True), (("bright",), True), (("bright,osie",), False)]
+)
+def test_only_images_of_its_own_training_sets_are_held_out(file, trained_on, held_out):
+    (one,) = own_models(Options(external=(str(file),), trained_on=trained_on)).external
+    assert one.spec.held_out is held_out
+
+
+def test_under_the_papers_scheme_nothing_is_held_out(tmp_path):
+    weights = tiny_weights(KNOWN)
+    weights.record = {"scheme": "9-1"}
+    weights.save(tmp_path / "mine.safetensors")
+    assert not External.load(str(tmp_path / "mine.safetensors")).spec.held_out
 
 
 @pytest.mark.parametrize("content", [None, b"nonsense"])
