@@ -255,6 +255,7 @@ def _check_map(
     try:
         if problem := shape_problem(maps.shape(name), size):
             report.errors.append(f"{label}: {problem}")
+            return "of another size"  # which may be too large to read
         values = maps.read(name).astype(np.float64)
     except MapError as error:
         report.errors.append(str(error))

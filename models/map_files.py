@@ -69,7 +69,7 @@ class MapFiles:
         return f"{self.source}:{name}"
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """The shape of a map, from its header alone: (height, width), or with channels behind.
+        """The shape of a map, from its header alone; of a picture without its channels.
 
         Raises:
             MapError: it has no sound header, or is shorter than its header says.
@@ -81,7 +81,7 @@ class MapFiles:
         """The values of a map as they are stored; a picture of equal channels is one of them.
 
         Raises:
-            MapError: it cannot be decoded, or its values are no real numbers.
+            MapError: it cannot be decoded, or its values are no real numbers, or not one a pixel.
         """
         with self._explained(name):
             values = self._values(name)
@@ -89,6 +89,11 @@ class MapFiles:
                 raise ValueError(f"holds values of type {values.dtype}")
         if np.iscomplexobj(values):
             raise MapError(f"{self.label(name)}: holds complex numbers; expected real ones.")
+        if values.ndim != 2:
+            raise MapError(
+                f"{self.label(name)}: has the shape {values.shape}; expected one value a pixel, "
+                "(height, width)."
+            )
         return values
 
     def content_hash(self, names: Iterable[str]) -> str:
@@ -302,6 +307,8 @@ class _Hdf5(MapFiles):
             item = self._file()[name]
             if item.external or item.is_virtual:
                 raise ValueError("its values are in another file")
+            if item.nbytes > MEMBER_BYTES:
+                raise ValueError(f"has {item.nbytes} bytes, more than {MEMBER_BYTES}")
             return tuple(item.shape)
 
     def _values(self, name: str) -> NDArray:
@@ -369,7 +376,8 @@ def _shape(stream: IO[bytes], suffix: str, size: int) -> tuple[int, ...]:
         return tuple(_only(found)[1])
     if suffix in (".tif", ".tiff"):
         with _tiff(stream) as page:
-            return tuple(page.shape)
+            channels = page.axes == "YXS" and page.shape[2] in (2, 3, 4)
+            return tuple(page.shape[:2] if channels else page.shape)
     from PIL import Image
 
     with Image.open(stream) as image:
@@ -402,8 +410,7 @@ def _decode(stream: IO[bytes], suffix: str) -> NDArray:
         named = [(name, value) for name, value in content.items() if not name.startswith("__")]
         return np.asarray(_only(named)[1])
     if suffix in (".tif", ".tiff"):
-        with _tiff(stream) as page:
-            return _grey(page.asarray())
+        return _tiff_values(stream)
     return _picture(stream)
 
 
@@ -425,10 +432,39 @@ def _only(variables: Sequence[Any]) -> Any:
 def _tiff(stream: IO[bytes]) -> Any:
     import tifffile
 
-    with tifffile.TiffFile(stream) as file:
+    # a name, because that of an unpacked tar file is a number
+    with tifffile.TiffFile(stream, name="map") as file:
         if len(file.pages) != 1:
             raise ValueError(f"holds {len(file.pages)} images; expected one")
         yield file.pages[0]
+
+
+def _tiff_values(stream: IO[bytes]) -> NDArray:
+    """The values of a TIFF file; Pillow decodes palettes and what tifffile alone does not."""
+    from tifffile import PHOTOMETRIC
+
+    problem = None
+    with _tiff(stream) as page:
+        if page.photometric == PHOTOMETRIC.MINISWHITE:
+            raise ValueError("has 0 for white (MINISWHITE); save it with 0 for black (MINISBLACK)")
+        if page.tags.valueof("Orientation", 1) > 1:  # tifffile ignores it, Pillow turns the picture
+            raise ValueError("is stored turned, with an orientation tag; save it upright, without")
+        if page.photometric in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB):
+            try:
+                pixels = page.asarray()
+            except ValueError as error:
+                if "imagecodecs" not in str(error):
+                    raise
+                problem = f"is a TIFF file compressed by {page.compression.name}"
+            else:
+                return _grey(pixels)
+        stream.seek(0)
+        content = io.BytesIO(stream.read())
+    try:
+        return _picture(content)
+    except OSError as error:
+        problem = problem or "is a TIFF file of an unusual kind"
+        raise ValueError(f"{problem}; save it as grey, without compression: {error}") from error
 
 
 def _picture(stream: IO[bytes]) -> NDArray:
@@ -507,8 +543,6 @@ def not_a_number(values: NDArray[np.float64]) -> list[str]:
 def shape_problem(shape: tuple[int, ...], size: tuple[int, ...]) -> str | None:
     """What is wrong with a map's shape for an image of ``size`` (height, width), or None."""
     height, width = (int(side) for side in size)
-    if len(shape) == 3 and shape[2] in (2, 3, 4) and shape[0] > 1:
-        shape = shape[:2]  # a picture; whether its channels are equal, the pixels tell
     if len(shape) != 2:
         return f"has the shape {shape}; expected one value a pixel, ({height}, {width})."
     if shape != (height, width):

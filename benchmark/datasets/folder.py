@@ -1,8 +1,9 @@
 """A user's own data: a folder of images and one CSV file of fixations.
 
-The CSV has the header ``image,subject,x,y[,t,duration]``: the image's file name, the subject's
-name, pixels of the image (x to the right, y down, 0 is the left or top edge), and seconds. The rows
-of one subject on one image are one scanpath, in the order of ``t``, or of the file without ``t``.
+The CSV has the header ``image,subject,x,y[,t,duration]``: the image's file name, or its path below
+the folder where several share a name, endings aside, the subject's name, pixels of the image (x to
+the right, y down, 0 is the left or top edge), and seconds. The rows of one subject on one image are
+one scanpath, in the order of ``t``, or of the file without ``t``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from benchmark.errors import DataError
 LAYOUT = "own data: images and one CSV file with the header image,subject,x,y[,t,duration]"
 REQUIRED = ("image", "subject", "x", "y")
 OPTIONAL = ("t", "duration")
+#: By what a CSV file may call images: their numbers by their paths below the folder.
+_Index = dict[str, dict[str, int]]
 
 
 def _csv_files(root: Path) -> list[Path]:
@@ -97,12 +100,18 @@ def _number(cells: dict[str, str], name: str) -> float:
     return value
 
 
-def _read_row(where: str, cells: dict[str, str], index: dict[str, int], table: _Table) -> None:
+def _read_row(where: str, cells: dict[str, str], index: _Index, table: _Table) -> None:
     """Put one row into its trial, or every problem of it into the problems."""
     problems = []
     image, subject = cells["image"].replace("\\", "/").removeprefix("./"), cells["subject"]
-    if image not in index:
+    called = index.get(image, {})
+    if not called:
         problems.append(f"{where}: there is no image {cells['image']!r}; add it, or correct it.")
+    elif len(called) > 1:
+        problems.append(
+            f"{where}: {len(called)} images are called {cells['image']!r}; expected the path below "
+            f"the folder, such as {next(iter(called))!r}."
+        )
     if not subject:
         problems.append(f"{where}: the subject is empty; name it.")
     values = {"t": math.nan, "duration": math.nan}
@@ -116,11 +125,11 @@ def _read_row(where: str, cells: dict[str, str], index: dict[str, int], table: _
     table.problems += problems
     if not problems:
         row = (values["x"], values["y"], values["t"], values["duration"])
-        table.trials.setdefault((index[image], subject), []).append(row)
+        table.trials.setdefault((next(iter(called.values())), subject), []).append(row)
 
 
-def _read_csv(file: Path, index: dict[str, int]) -> _Table:
-    """Read a CSV file; ``index`` gives image numbers by file name and by relative path."""
+def _read_csv(file: Path, index: _Index) -> _Table:
+    """Read a CSV file; ``index`` says what it may call the images."""
     table = _Table()
     columns = None
     for number, cells in _lines(file, table):
@@ -143,21 +152,37 @@ def _read_csv(file: Path, index: dict[str, int]) -> _Table:
     return table
 
 
-def _index(root: Path, files: list[Path]) -> tuple[dict[str, int], list[str]]:
-    """Image numbers by name and by path below the folder, and names that are not unique."""
-    index: dict[str, int] = {}
-    stems: dict[str, Path] = {}
-    problems = []
-    for n, file in enumerate(files):
-        if file.stem in stems:
-            problems.append(
-                f"{file}: has the same name as {stems[file.stem]}; rename one of them (predictions "
-                "are matched by the name without its ending)."
-            )
-        stems.setdefault(file.stem, file)
-        index.setdefault(file.name, n)
-        index[file.relative_to(root).as_posix()] = n
-    return index, problems
+def _index(paths: list[PurePosixPath]) -> _Index:
+    """What images may be called: paths go before file names, names with endings before others."""
+    index: _Index = {}
+    for level in (
+        [str(path) for path in paths],
+        [str(path.with_suffix("")) for path in paths],
+        [path.name for path in paths],
+        [path.stem for path in paths],
+    ):
+        found: _Index = {}
+        for n, name in enumerate(level):
+            found.setdefault(name, {})[str(paths[n])] = n
+        index = found | index
+    return index
+
+
+def _same_names(root: Path, paths: list[PurePosixPath]) -> list[str]:
+    """Problems of images of one folder that differ in their endings only."""
+    first: dict[PurePosixPath, PurePosixPath] = {}
+    return [
+        f"{root / path}: has the same name as {root / other}; rename one of them (predictions are "
+        "matched by the name without its ending)."
+        for path in paths
+        if (other := first.setdefault(path.with_suffix(""), path)) != path
+    ]
+
+
+def _unique(paths: list[PurePosixPath]) -> list[str]:
+    """File names, or paths where several images share a file name."""
+    names = [path.name for path in paths]
+    return names if len(set(names)) == len(names) else [str(path) for path in paths]
 
 
 def _scanpaths(table: _Table, subjects: list[str]) -> scanpaths.Scanpaths:
@@ -213,7 +238,8 @@ def load(root: Path, spec: DatasetSpec, fixations: Path | None = None) -> Datase
     """
     files = images.find_images(root)
     tables = _csv_files(root) if fixations is None else [fixations]
-    index, problems = _index(root, files)
+    paths = [PurePosixPath(file.relative_to(root).as_posix()) for file in files]
+    problems = _same_names(root, paths)
     if not files:
         endings = " ".join(sorted(images.SUFFIXES))
         problems.append(f"{root}: holds no image; expected files ending in {endings}.")
@@ -224,7 +250,7 @@ def load(root: Path, spec: DatasetSpec, fixations: Path | None = None) -> Datase
         stimuli = images.open_stimuli(files)
     except DataError as error:
         problems += error.problems
-    table = _read_csv(tables[0], index) if len(tables) == 1 else _Table()
+    table = _read_csv(tables[0], _index(paths)) if len(tables) == 1 else _Table()
     problems += table.problems
     if not problems and not table.trials:
         problems.append(f"{tables[0]}: holds no fixation; expected one a row.")
@@ -235,7 +261,7 @@ def load(root: Path, spec: DatasetSpec, fixations: Path | None = None) -> Datase
     return scanpaths.build(
         spec,
         stimuli,
-        [file.name for file in files],
+        _unique(paths),
         subjects,
         _scanpaths(table, subjects),
         extras={"ignored_columns": table.ignored_columns},

@@ -10,6 +10,7 @@ from scipy.io import savemat
 
 from benchmark.check import check
 from benchmark.errors import BenchmarkError, DataError
+from models.map_files import MapFiles
 
 HEADER = ("image", "subject", "x", "y", "t", "duration")
 
@@ -181,6 +182,7 @@ def test_missing_extra_and_double_predictions(own, predictions):
     [
         (log_density(shape=(15, 20)), ["has the size 20x15, the image 40x30"]),
         (log_density(shape=(40, 30)), ["transposed"]),
+        (np.dstack([log_density()] * 3), ["has the shape (30, 40, 3)", "(30, 40)"]),
         (log_density()[None], ["has the shape (1, 30, 40)", "(30, 40)"]),
         (log_density() - 0.01, ["logsumexp is -0.01,", "subtract it"]),
         (np.where(np.arange(40) < 1, np.nan, log_density()), ["30 values are NaN"]),
@@ -250,6 +252,22 @@ def test_hdf5(own, tmp_path, truncate):
     assert f"{file}:images/b.png: its logsumexp is -1" in report.errors[1]
     truncate(file)
     only(check(file, predictions_for=own).errors, "no intact HDF5 file")
+
+
+def test_maps_of_another_size_are_not_read(own, predictions, tmp_path, monkeypatch):
+    read = []
+    original = MapFiles.read
+    monkeypatch.setattr(
+        MapFiles, "read", lambda self, name: read.append(name) or original(self, name)
+    )
+    np.save(predictions / "b.npy", log_density(shape=(15, 20)))
+    only(check(predictions, predictions_for=own).errors, "b.npy: has the size 20x15")
+    assert read == ["a.npy", "c.npy"]
+    with h5py.File(tmp_path / "large.hdf5", "w") as hdf5:
+        for name in "ab":
+            hdf5[f"{name}.png"] = log_density()
+        hdf5.create_dataset("c.png", (10**6, 10**6), "f8", chunks=(100, 100))
+    only(check(tmp_path / "large.hdf5", predictions_for=own).errors, "c.png", "more than")
 
 
 def test_a_source_that_is_none(own, tmp_path):

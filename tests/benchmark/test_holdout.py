@@ -205,6 +205,32 @@ def test_the_same_data_set_as_with_the_file_in_the_folder():
     assert apart.image_names == together.image_names
 
 
+def test_images_of_one_name_in_several_folders_are_scored_by_theirs():
+    """As a benchmark's images may lie, and as `submit` takes them."""
+    images, hidden = held_out()
+    rows = list(csv.reader(hidden.open()))[1:]
+    folders = {f"i{n}.png": f"{name}/1" for n, name in enumerate(("action", "art", "random"))}
+    flat = scored(images, hidden, models=("uniform",), metrics=("LL",), out=None)
+    for old, new in folders.items():
+        (images / new).parent.mkdir()
+        (images / old).rename(images / f"{new}.png")
+    write_fixations(hidden, [(folders[image], *rest) for image, *rest in rows])
+    dataset = load_held_out(images, hidden)
+    assert dataset.image_names == ["action/1.png", "art/1.png", "random/1.png"]
+    maps = Path("maps")
+    for n, name in enumerate(folders.values()):
+        (maps / name).parent.mkdir(parents=True)
+        values = np.random.default_rng(n).random(dataset.sizes[n])
+        np.save(maps / f"{name}.npy", np.log(values / values.sum()))
+    report = check(maps, predictions_for=images, fixations=hidden)
+    assert (report.errors, report.warnings) == ([], [])
+    table = scored(images, hidden, models=("uniform",), metrics=("LL",), out=Path("again"))
+    np.testing.assert_array_equal(table["LL"], flat["LL"])
+    write_fixations(hidden, [("1.png", "s0", 1, 1)])
+    with pytest.raises(DataError, match=r"hidden\.csv:2: 3 images are called '1\.png'; expected"):
+        load_held_out(images, hidden)
+
+
 def test_a_file_in_the_folder_does_not_count():
     images, hidden = held_out()
     expected = load_held_out(images, hidden).content_hash

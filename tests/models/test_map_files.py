@@ -229,6 +229,15 @@ def test_hdf5_that_points_elsewhere_is_refused(tmp_path):
         maps.read("a")
 
 
+def test_hdf5_of_more_than_is_allowed_is_not_read(tmp_path):
+    with h5py.File(tmp_path / "maps.h5", "w") as file:
+        file.create_dataset("a", (10**6, 10**6), "f8", chunks=(100, 100))
+    maps = open_maps(tmp_path / "maps.h5")
+    for use in (maps.shape, maps.read):
+        with pytest.raises(MapError, match=r"maps\.h5:a: .*has 8000000000000 bytes, more than"):
+            use("a")
+
+
 # Formats
 
 
@@ -245,6 +254,13 @@ DEEP = GREY.astype(np.uint16) * 257 + 3
 def tiff(values, **options) -> bytes:
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, values, **options)
+    return buffer.getvalue()
+
+
+def pillow_tiff(values, mode=None, **options) -> bytes:
+    buffer = io.BytesIO()
+    image = Image.fromarray(values)
+    (image.convert(mode) if mode else image).save(buffer, "tiff", **options)
     return buffer.getvalue()
 
 
@@ -267,6 +283,11 @@ def mat(**variables) -> bytes:
         ("a.tif", tiff(VALUES), VALUES),
         ("a.tiff", tiff(DEEP, compression="zlib"), DEEP),
         ("a.tif", tiff(np.dstack([DEEP] * 3), photometric="rgb"), DEEP),
+        ("a.tif", pillow_tiff(GREY, "P"), GREY),
+        ("a.tif", pillow_tiff(GREY, compression="tiff_lzw"), GREY),
+        ("a.tif", pillow_tiff(DEEP, compression="tiff_lzw"), DEEP),
+        ("a.tif", pillow_tiff(GREY, "RGB", compression="tiff_lzw"), GREY),
+        ("a.tif", pillow_tiff(GREY.astype("f4"), compression="tiff_lzw"), GREY.astype("f4")),
         ("a.mat", mat(map=VALUES), VALUES),
     ],
 )
@@ -281,12 +302,33 @@ def test_jpeg(tmp_path):
     smooth = np.tile(np.arange(64, dtype=np.uint8) * 4, (32, 1))
     for mode in ("L", "RGB"):
         Image.fromarray(smooth).convert(mode).save(tmp_path / "a.jpg", quality=95)
+        Image.fromarray(smooth).convert(mode).save(
+            tmp_path / "b.tif", compression="jpeg", quality=95
+        )
         maps = open_maps(tmp_path)
-        assert maps.shape("a.jpg") == (32, 64)
-        assert np.abs(maps.read("a.jpg").astype(int) - smooth).max() < 4
+        for name in ("a.jpg", "b.tif"):
+            assert maps.shape(name) == (32, 64)
+            assert np.abs(maps.read(name).astype(int) - smooth).max() < 4
+
+
+@pytest.mark.parametrize("name", ["maps.zip", "maps.tar", "maps.tar.gz"])
+def test_compressed_pictures_in_archives(tmp_path, name):
+    maps = open_maps(
+        SOURCES[name](tmp_path / name, {"a.tif": pillow_tiff(DEEP, compression="tiff_lzw")})
+    )
+    assert maps.shape("a.tif") == (3, 4)
+    np.testing.assert_array_equal(maps.read("a.tif"), DEEP)
 
 
 COLOURED = np.dstack([GREY, GREY, GREY + 1])
+
+
+COLOUR_MAP = np.arange(768, dtype=np.uint16).reshape(3, 256) * 80
+
+
+def lzw(plain: bytes) -> bytes:
+    """A TIFF file that says that it is compressed so."""
+    return plain.replace(struct.pack("<HHII", 259, 3, 1, 1), struct.pack("<HHII", 259, 3, 1, 5))
 
 
 class Malice:
@@ -309,6 +351,17 @@ class Malice:
         ("a.png", png(COLOURED), "is coloured"),
         ("a.png", png(np.dstack([GREY] * 4)), "partly transparent"),
         ("a.tif", tiff(np.stack([GREY] * 5), photometric="minisblack"), "holds 5 images"),
+        ("a.tif", tiff(GREY, photometric="miniswhite"), "0 for white .* save it with 0 for black"),
+        ("a.tif", tiff(GREY, photometric="palette", colormap=COLOUR_MAP), "is coloured"),
+        ("a.tif", tiff(COLOURED, photometric="rgb"), "is coloured"),
+        ("a.tif", pillow_tiff(COLOURED, compression="tiff_lzw"), "is coloured"),
+        ("a.tif", pillow_tiff(GREY, tiffinfo={274: 3}), "with an orientation tag; save it upright"),
+        ("a.tif", pillow_tiff(GREY, "CMYK"), "colour mode CMYK"),
+        ("a.tif", lzw(tiff(VALUES)), "compressed by LZW; save it as grey, without compression"),
+        ("a.tif", pillow_tiff(DEEP, compression="tiff_lzw")[:-30], "cannot be read"),
+        ("a.npy", npy(np.dstack([GREY] * 3)), r"has the shape \(3, 4, 3\); expected one value"),
+        ("a.npy", npy(GREY.ravel()), r"has the shape \(12,\); expected one value a pixel"),
+        ("a.mat", mat(map=np.dstack([GREY] * 3)), r"has the shape \(3, 4, 3\); expected one"),
         ("a.mat", mat(map=VALUES, other=1), "holds 2 variables; expected one"),
         ("a.mat", mat(), "holds 0 variables; expected one"),
         ("a.mat", mat(map=VALUES)[:-20], "cannot be read"),
@@ -342,7 +395,7 @@ def test_a_colour_picture_of_16_bits_is_refused(tmp_path):
     ("shape", "problem"),
     [
         ((3, 4), None),
-        ((3, 4, 3), None),  # the pixels tell
+        ((3, 4, 3), "has the shape (3, 4, 3); expected one value a pixel, (3, 4)."),
         ((4, 3), "has the size 3x4, the image 4x3. It looks transposed."),
         ((6, 8), "has the size 8x6, the image 4x3."),
         ((12,), "has the shape (12,); expected one value a pixel, (3, 4)."),

@@ -109,6 +109,12 @@ def test_a_cut_off_file_is_known_before_it_is_read(folder, stimuli, truncate):
     assert f"{folder / 'b.npy'}: cannot be read (is cut off" in stored(folder, stimuli).problems[1]
 
 
+def test_channels_are_known_before_a_map_is_read(folder, stimuli):
+    np.save(folder / "b.npy", np.dstack([log_density(1)] * 3))
+    expected = f"{folder / 'b.npy'}: has the shape (5, 7, 3); expected one value a pixel, (5, 7)."
+    assert stored(folder, stimuli).problems == {1: expected}
+
+
 def test_a_file_that_changes_its_size_is_told(folder, stimuli):
     maps = stored(folder, stimuli)
     np.save(folder / "a.npy", log_density(1))

@@ -72,11 +72,11 @@ def test_every_problem_is_listed_with_its_line(make_folder, save_image):
     ]
     root = make_folder(rows)
     (root / "images" / "b.png").write_bytes(b"no image")
-    save_image(root / "more" / "a.png")
+    save_image(root / "images" / "a.jpg")
     problems = problems_of(root)
     table = root / "fixations.csv"
     expected = [
-        ("more/a.png", "same name"),
+        ("images/a.png", "same name"),
         ("b.png", "cannot be read as an image"),
         (f"{table}:3:", "missing.png"),
         (f"{table}:4:", "subject is empty"),
@@ -113,9 +113,37 @@ def test_times_must_be_numbers(make_folder, t):
 
 def test_two_images_that_differ_in_their_ending_only(make_folder, save_image):
     root = make_folder()
-    save_image(root / "a.jpg")
+    save_image(root / "images" / "a.jpg")
     (problem,) = problems_of(root)
-    assert "same name" in problem
+    assert f"{root / 'images' / 'a.png'}: has the same name as " in problem
+
+
+@pytest.mark.parametrize("name", ["art/1.png", "art/1", "art\\1.png", "./art/1", "2.png", "2"])
+def test_images_of_one_name_are_told_apart_by_their_folders(make_folder, save_image, name):
+    root = make_folder([(name, "amy", 1, 1), ("action/1.png", "amy", 2, 2)])
+    for seed, path in enumerate(("action/1.png", "art/1.png", "art/2.png")):
+        save_image(root / path, seed=seed)
+    dataset = read(root)
+    images = dict(zip(dataset.image_names, map(list, (dataset.fixations.n == n for n in range(6)))))
+    expected = "art/2.png" if name.startswith("2") else "art/1.png"
+    assert images[expected] == [False, True]
+    assert images["action/1.png"] == [True, False]
+    assert "images/a.png" in images
+
+
+@pytest.mark.parametrize("name", ["1.png", "1"])
+def test_a_name_that_several_images_have_is_told(make_folder, save_image, name):
+    root = make_folder([(name, "amy", 1, 1)])
+    for seed, path in enumerate(("action/1.png", "art/1.png")):
+        save_image(root / path, seed=seed)
+    (problem,) = problems_of(root)
+    assert problem == (
+        f"{root / 'fixations.csv'}:2: 2 images are called {name!r}; expected the path below the "
+        "folder, such as 'action/1.png'."
+    )
+    save_image(root / "1.png", seed=2)
+    assert read(root).image_names[0] == "1.png"  # this path is a whole one
+    assert list(read(root).fixations.n) == [0]
 
 
 def test_no_or_several_csv_files(make_folder):
