@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 import os
 
 import numpy as np
@@ -34,7 +35,7 @@ def test_json_keeps_the_order_of_keys_and_letters(tmp_path):
     path = tmp_path / "record.json"
     write_json({"b": "Kümmerer", "a": np.float64(0.5), "c": [np.int64(2)]}, path)
     text = path.read_text(encoding="utf-8")
-    assert text == '{\n  "b": "Kümmerer",\n  "a": 0.5,\n  "c": [\n    2.0\n  ]\n}\n'
+    assert text == '{\n  "b": "Kümmerer",\n  "a": 0.5,\n  "c": [\n    2\n  ]\n}\n'
     assert json.loads(text) == {"b": "Kümmerer", "a": 0.5, "c": [2]}
 
 
@@ -53,10 +54,18 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_arrays_and_paths_of_somebodys_model_are_written(tmp_path):
+    path = tmp_path / "record.json"
+    write_json({"a": np.arange(3), "b": Path("weights") / "file"}, path)
+    assert json.loads(path.read_text(encoding="utf-8")) == {"a": [0, 1, 2], "b": "weights/file"}
+
+
 def test_what_is_no_json_leaves_the_old_file(tmp_path):
     path = tmp_path / "record.json"
     write_json({"a": 1}, path)
     before = path.read_bytes()
-    with pytest.raises(TypeError):
-        write_json({"a": object()}, path)
+    endless: dict = {}
+    endless["a"] = endless
+    with pytest.raises(ValueError, match="Circular"):
+        write_json(endless, path)
     assert path.read_bytes() == before
