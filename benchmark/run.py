@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -523,8 +523,7 @@ def _record(
 
 def _contaminated(spec: ModelSpec, dataset: Dataset) -> bool:
     """Whether a model was trained on what it is scored on; ceilings are not ranked anyway."""
-    lower = replace(spec, trained_on=tuple(name.lower() for name in spec.trained_on))
-    return spec.kind != "ceiling" and seen_in_training(lower, dataset.name.lower())
+    return spec.kind != "ceiling" and seen_in_training(spec, dataset.name)
 
 
 def _truth(evaluation: Evaluation, truth: Any) -> dict[str, Any]:

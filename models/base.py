@@ -44,15 +44,15 @@ class ModelSpec:
 def seen_in_training(spec: ModelSpec, dataset: str) -> bool:
     """Whether scores on ``dataset`` are on images that the model was trained on, none held out.
 
-    Parts and copies count: a model trained on "salicon" has seen "salicon-train", one trained on
-    "mit1003" has seen "mit1003-1024x768" and "pysaliency-mit1003". Names starting with "scored"
-    stand for a contract of their own (see ``trained_on``).
+    Capitals do not matter, and parts and copies count: a model trained on "salicon" has seen
+    "salicon-train", one trained on "mit1003" has seen "mit1003-1024x768" and "pysaliency-mit1003".
+    Names starting with "scored" stand for a contract of their own (see ``trained_on``).
     """
     if spec.held_out:
         return False
-    scored = dataset.removeprefix("pysaliency-")
+    scored = dataset.lower().removeprefix("pysaliency-")
     for trained in spec.trained_on:
-        known = trained.removeprefix("pysaliency-")
+        known = trained.lower().removeprefix("pysaliency-")
         if f"{known}-".startswith(f"{scored}-") or f"{scored}-".startswith(f"{known}-"):
             return True
     return False
