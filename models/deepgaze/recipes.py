@@ -43,7 +43,12 @@ for name, layers in (("lite0", _LITE0), ("lite1", _LITE1), ("lite2", _LITE2)):
             FeatureSet(f"efficientnet-{name}", layers, scale) for scale in (0.75, 0.375)
         ),
     )
-# So is the model without features of objects; a mirror image tells it nothing new.
+# This part reads both backbones with one readout.
+RECIPES["deepgaze-joint"] = replace(
+    RECIPES["deepgaze2"],
+    features=RECIPES["deepgaze2"].features + RECIPES["deepgaze-lite2"].features,
+)
+# The model without features of objects, too; a mirror image tells it nothing new.
 RECIPES["icf"] = replace(
     RECIPES["deepgaze2"],
     features=(FeatureSet("icf", _ICF, 1.0),),
