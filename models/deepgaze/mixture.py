@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,47 +13,8 @@ from numpy.typing import NDArray
 
 from models.base import TrainingData, model
 from models.centerbias import CenterBias
-from models.deepgaze.cache import FeatureCache
-from models.deepgaze.features import FeatureMap, FeatureSet
 from models.deepgaze.model import FOLDER, DeepGaze
 from models.deepgaze.weights import Weights
-
-#: Feature sets and views that are remembered: those of one image, for parts that read the same.
-SHARED = 8
-
-
-@dataclass(frozen=True, eq=False)
-class SharedFeatures(FeatureCache):
-    """A feature cache that also remembers the last features, since parts read the same ones.
-
-    It equals a plain cache of the same folder and precision, so that what is made of the features
-    is shared with the parts where they are scored on their own.
-    """
-
-    last: OrderedDict[tuple, dict[str, FeatureMap]] = field(default_factory=OrderedDict, repr=False)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, FeatureCache):
-            return NotImplemented
-        return (self.folder, self.precision) == (other.folder, other.precision)
-
-    __hash__ = FeatureCache.__hash__
-
-    def get(
-        self,
-        image_hash: str,
-        read: Callable[[], NDArray[np.uint8]],
-        shape: tuple[int, int],
-        features: FeatureSet,
-        mirrored: bool = False,
-    ) -> dict[str, FeatureMap]:
-        """See :meth:`models.deepgaze.cache.FeatureCache.get`."""
-        key = (image_hash, features, mirrored)
-        if key not in self.last:
-            self.last[key] = super().get(image_hash, read, shape, features, mirrored)
-            while len(self.last) > SHARED:
-                self.last.popitem(last=False)
-        return self.last[key]
 
 
 class Mixture(pysaliency.Model):
@@ -87,10 +46,6 @@ class Mixture(pysaliency.Model):
         ]
         if not self.parts:
             raise ValueError("a mixture needs at least one part: name the files of its readouts.")
-        first = self.parts[0].cache
-        shared = SharedFeatures(first.folder, first.precision)
-        for part in self.parts:
-            part.cache = shared
 
     @classmethod
     def fit(cls, data: TrainingData, centerbias: CenterBias) -> Mixture:
@@ -131,7 +86,7 @@ def _mean(log_densities: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
 @model(
     name="deepgaze-mixture",
     title="DeepGaze mixture",
-    summary="mean of DeepGazes that read VGG-19, EfficientNet-Lite2, and both",
+    summary="mean of two DeepGazes, reading VGG-19 and EfficientNet-Lite2",
     citation="Linardos, Kümmerer, Press, Bethge 2021, ICCV",
     trained_on=("mit1003", "osie"),
     needs=("centerbias",),
@@ -144,6 +99,4 @@ class DeepGazeMixture(Mixture):
     ResNeXt-50, pretrained on SALICON; here each part is trained like DeepGaze II in this project.
     """
 
-    files = tuple(
-        FOLDER / f"{name}.safetensors" for name in ("deepgaze2", "deepgaze-lite2", "deepgaze-joint")
-    )
+    files = tuple(FOLDER / f"{name}.safetensors" for name in ("deepgaze2", "deepgaze-lite2"))
