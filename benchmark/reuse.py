@@ -87,11 +87,11 @@ class Record:
         try:
             self.failed = {failure["model"] for failure in failures}
             self.reused = {
-                name: (group, entry)
+                name: (dict(group), dict(entry))
                 for group in top.get("reused", list, [])
                 for name, entry in group["models"].items()
             }
-        except (TypeError, KeyError, AttributeError) as error:
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise BenchmarkError(
                 f"{path}: 'failures' or 'reused' is malformed ({error}). Write the folder again "
                 "with `python -m benchmark run`."
@@ -99,7 +99,7 @@ class Record:
         self.digest = top.get("scores_sha256", str, "")
         self.about = {
             "folder": folder.as_posix(),
-            "command": top.get("command", str, " "),
+            "command": top.get("command", str, ""),
             "source": top.get("source", dict, {}),
             "versions": top.get("versions", dict, {}),
         }
@@ -114,12 +114,14 @@ class Record:
                 return told + (shown if key not in ("data", "source") else "")
         return None
 
-    def origin(self, name: str, confirmed: int | None) -> dict[str, Any]:
-        """Who computed a model's scores: the record itself, or the one that it had them from."""
+    def origin(self, name: str, confirmed: Mapping[str, int]) -> dict[str, Any]:
+        """Who computed a model's scores: the record itself, or the one that it had them from.
+
+        Args:
+            confirmed: on how many images what has changed was confirmed.
+        """
         group, entry = self.reused.get(name, (self.about, {}))
-        entry = {"content_hash": self.models[name].get("content_hash", str), **entry}
-        if confirmed:
-            entry["confirmed_on_images"] = confirmed
+        entry = {"content_hash": self.models[name].get("content_hash", str), **entry, **confirmed}
         return {**{key: group.get(key) for key in self.about}, "entry": entry}
 
     @cached_property
@@ -171,6 +173,7 @@ class Reuse:
 
     Args:
         settings: of the run, with the keys of ``SETTINGS``.
+        fingerprints: of models from outside, by name; empty for others.
         confirm: 0, or how many images to score anew where a model's content hash is not that of the
             record: with the same digits everywhere, its scores are taken.
     """
@@ -180,17 +183,18 @@ class Reuse:
         records: Sequence[Record],
         evaluation: Evaluation,
         settings: Mapping[str, Any],
+        fingerprints: Mapping[str, str],
         confirm: int = 0,
     ):
         self.records, self.evaluation, self.settings = records, evaluation, settings
-        self.confirm = confirm
-        self._baselines: dict[Path, str | None] = {}
+        self.fingerprints, self.confirm = fingerprints, confirm
+        self._baselines: dict[Path, tuple[int | None, str | None]] = {}
 
-    def take(self, name: str, fingerprint: str) -> Taken | str:
+    def take(self, name: str) -> Taken | str:
         """Scores of a model from the first record that has them, or the reasons of all."""
         reasons = []
         for record in self.records:
-            taken = self._from(record, name, fingerprint)
+            taken = self._from(record, name)
             if isinstance(taken, Taken):
                 return taken
             reasons.append(taken)
@@ -198,7 +202,7 @@ class Reuse:
             reasons = [f"{r.folder}: {reason}" for r, reason in zip(self.records, reasons)]
         return "; ".join(reasons)
 
-    def _from(self, record: Record, name: str, fingerprint: str) -> Taken | str:
+    def _from(self, record: Record, name: str) -> Taken | str:
         reason = record.difference(self.settings)
         if reason:
             return reason
@@ -209,28 +213,32 @@ class Reuse:
         scores = record.scores(name, self.evaluation)
         if isinstance(scores, str):
             return scores
-        if record.models[name].get("fingerprint", str, "") != fingerprint:
+        if record.models[name].get("fingerprint", str, "") != self.fingerprints[name]:
             return "another prediction for the first image"
         if record.folder not in self._baselines:
             self._baselines[record.folder] = self._other_baseline(record)
-        if reason := self._baselines[record.folder]:
+        baseline, reason = self._baselines[record.folder]
+        if reason:
             return reason
         confirmed, reason = self._other_model(record, name, scores)
-        return reason or Taken(scores, record.origin(name, confirmed))
+        if reason:
+            return reason
+        counts = {"confirmed_on_images": confirmed, "centre_bias_confirmed_on_images": baseline}
+        return Taken(scores, record.origin(name, {k: n for k, n in counts.items() if n}))
 
-    def _other_baseline(self, record: Record) -> str | None:
+    def _other_baseline(self, record: Record) -> tuple[int | None, str | None]:
         evaluation = self.evaluation
         if not record.baseline:
-            return "its run.json does not state its centre bias"
+            return None, "its run.json does not state its centre bias"
         if record.baseline == model_hash(evaluation.centerbias, evaluation.dataset):
-            return None
+            return None, None
         if not self.confirm or BASELINE not in record.models:
-            return "another centre bias"
+            return None, "another centre bias"
         scores = record.scores(BASELINE, evaluation)
         if isinstance(scores, str):
-            return scores
-        _, reason = self._other_model(record, BASELINE, scores)
-        return f"another centre bias: {reason}" if reason else None
+            return None, scores
+        confirmed, reason = self._other_model(record, BASELINE, scores)
+        return confirmed, reason and f"another centre bias: {reason}"
 
     def _other_model(
         self, record: Record, name: str, scores: Sequence[Score]

@@ -182,15 +182,27 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
             options.kernel_size or dataset.spec.kernel_size,
             options.seed,
         )
-        keys = {name: _key(evaluation, name, options) for name in names}
-        origins = _reused(evaluation, names, keys, store, records, options, say)
+        fingerprints = {name: _fingerprint(evaluation, name) for name in names}
+        keys = {name: _key(evaluation, name, options, fingerprints[name]) for name in names}
+        reuse = Reuse(
+            records,
+            evaluation,
+            {**_settings(evaluation, options), "images": len(evaluation.images)},
+            {name: _hash_of(fingerprint) for name, fingerprint in fingerprints.items()},
+            options.confirm,
+        )
+        origins = _reused(reuse, names, keys, store, say) if records else {}
         pending = [name for name in names if name not in origins]
         _mean_predictions(evaluation, pending, keys, store, options.jobs)
         failures = _score(evaluation, names, keys, store, options.jobs)
         scores = _collect(evaluation, names, keys, store)
     finally:
         store.close()
-    summary = _export(folder, evaluation, names, scores, failures, origins, options)
+    stated = {
+        "fingerprints": reuse.fingerprints,
+        "reused": groups(origins),
+    }
+    summary = _export(folder, evaluation, names, scores, failures, stated, options)
     return Outcome(folder, summary, failures)
 
 
@@ -307,7 +319,9 @@ def _settings(evaluation: Evaluation, options: Options) -> dict[str, Any]:
     }
 
 
-def _key(evaluation: Evaluation, name: str, options: Options) -> str:
+def _key(
+    evaluation: Evaluation, name: str, options: Options, fingerprint: list[float] | None
+) -> str:
     """Hash of everything that a model's scores depend on."""
     content = {
         **_settings(evaluation, options),
@@ -316,20 +330,20 @@ def _key(evaluation: Evaluation, name: str, options: Options) -> str:
         # a mean prediction is over the images scored
         "images": len(evaluation.images) if evaluation.needs_mean(name) else 0,
     }
-    if _from_outside(evaluation.models[name]):
-        content["fingerprint"] = _fingerprint(evaluation, name)
+    if fingerprint is not None:
+        content["fingerprint"] = fingerprint
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _from_outside(model: Any) -> bool:
-    return hasattr(model.source if isinstance(model, MapsOf) else model, "origin")
-
-
-def _fingerprint(evaluation: Evaluation, name: str) -> list[float]:
+def _fingerprint(evaluation: Evaluation, name: str) -> list[float] | None:
     """What a model from outside predicts for the first image, coarsely; empty if it fails.
 
-    Its weights, or a module that it imports, may have changed since its scores were stored.
+    Its weights, or a module that it imports, may have changed since its scores were stored. Models
+    of this project have none, since their hash says all.
     """
+    model = evaluation.models[name]
+    if not hasattr(model.source if isinstance(model, MapsOf) else model, "origin"):
+        return None
     try:
         cells = reduced(evaluation.density(name, evaluation.images[0]))
     except Exception:  # told when this image is scored
@@ -339,36 +353,26 @@ def _fingerprint(evaluation: Evaluation, name: str) -> list[float]:
     return np.round(coarse, 5).ravel().tolist()  # type: ignore[no-any-return]
 
 
-def _fingerprint_hash(evaluation: Evaluation, name: str) -> str:
-    """The fingerprint of a model from outside as records have it; empty for ours."""
-    if not _from_outside(evaluation.models[name]):
+def _hash_of(fingerprint: list[float] | None) -> str:
+    """A fingerprint as records have it; empty where there is none."""
+    if fingerprint is None:
         return ""
-    return hashlib.sha256(json.dumps(_fingerprint(evaluation, name)).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(fingerprint).encode()).hexdigest()
 
 
 def _reused(
-    evaluation: Evaluation,
-    names: Sequence[str],
-    keys: dict[str, str],
-    store: Store,
-    records: Sequence[Record],
-    options: Options,
-    say: Report,
+    reuse: Reuse, names: Sequence[str], keys: dict[str, str], store: Store, say: Report
 ) -> dict[str, dict[str, Any]]:
     """Fill the store with scores that records have; returns where they come from, by model.
 
     Their ``keys`` are replaced, because they have ten digits, and no mean prediction beside them.
     """
-    if not records:
-        return {}
-    settings = {**_settings(evaluation, options), "images": len(evaluation.images)}
-    reuse = Reuse(records, evaluation, settings, options.confirm)
     origins, reasons = {}, {}
     for name in names:
-        if _complete(evaluation, name, keys[name], store):
+        if _complete(reuse.evaluation, name, keys[name], store):
             reasons[name] = "it was scored here before, which is kept"
             continue
-        taken = reuse.take(name, _fingerprint_hash(evaluation, name))
+        taken = reuse.take(name)
         if isinstance(taken, str):
             reasons[name] = taken
             continue
@@ -499,7 +503,7 @@ def _export(
     names: Sequence[str],
     scores: pd.DataFrame,
     failures: list[Failure],
-    origins: dict[str, dict[str, Any]],
+    stated: dict[str, Any],
     options: Options,
 ) -> pd.DataFrame:
     """Write CSV and JSON, then tables and figures from them; returns the summary."""
@@ -541,8 +545,9 @@ def _export(
          "n_images"],
     )  # fmt: skip
     record = _record(evaluation, names, failures, options)
-    if origins:
-        record["reused"] = groups(origins)
+    for name, fingerprint in stated["fingerprints"].items():
+        record["models"][name].update(_stated("fingerprint", fingerprint))
+    record.update(_stated("reused", stated["reused"]))
     record["scores_sha256"] = hashlib.sha256((folder / "scores.csv").read_bytes()).hexdigest()
     write_json(record, folder / "run.json")
     write_report(folder)
@@ -593,7 +598,6 @@ def _record(
                 "parameters": parameters(evaluation.models[name]),
                 "content_hash": model_hash(evaluation.models[name], dataset),
                 **_stated("weights", str(getattr(evaluation.models[name], "content_hash", ""))),
-                **_stated("fingerprint", _fingerprint_hash(evaluation, name)),
             }
             for name in names
         },
@@ -634,7 +638,7 @@ def _truth(evaluation: Evaluation, truth: Any) -> dict[str, Any]:
     }
 
 
-def _stated(key: str, value: str) -> dict[str, str]:
+def _stated(key: str, value: Any) -> dict[str, Any]:
     return {key: value} if value else {}
 
 

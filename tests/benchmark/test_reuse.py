@@ -280,7 +280,11 @@ def test_changed_code_is_confirmed_on_images(published, tmp_path):
     assert said[-1] == "scores of 3 models are reused, 0 are scored anew"
     assert (out / "scores.csv").read_bytes() == (published / "scores.csv").read_bytes()
     (group,) = record(out)["reused"]
-    assert group["models"]["blob"] == {"content_hash": "0", "confirmed_on_images": 2}
+    assert group["models"]["blob"] == {
+        "content_hash": "0",
+        "confirmed_on_images": 2,
+        "centre_bias_confirmed_on_images": 2,
+    }
 
 
 def test_changed_predictions_are_not_confirmed(published, tmp_path, quick):
@@ -290,6 +294,20 @@ def test_changed_predictions_are_not_confirmed(published, tmp_path, quick):
     (told,) = (line for line in said if line.startswith("blob: "))
     assert told.startswith("blob: scored anew (other code or weights: IG of ")
     assert said[-1] == "scores of 2 models are reused, 1 are scored anew"
+
+
+def test_a_model_from_outside_has_to_predict_the_same(published, tmp_path, quick):
+    outside = Blob()
+    outside.origin = "tests.benchmark.tiny:Blob"
+    with_models(quick, outside=outside, uniform=Uniform())
+    run(options(tmp_path / "first"))
+    _, said = reused(tmp_path / "first", tmp_path / "same")
+    assert "outside: scores reused" in said
+    # the same source and parameters, other weights
+    quick.setattr(Blob, "log_density", lambda self, stimulus: Uniform().log_density(stimulus))
+    images, said = reused(tmp_path / "first", tmp_path / "other", confirm=4)
+    assert images == ALL
+    assert "outside: scored anew (another prediction for the first image)" in said
 
 
 def test_the_first_of_several_records_that_fits_is_taken(published, tmp_path):
