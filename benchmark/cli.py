@@ -142,6 +142,16 @@ def main() -> None:
     help="Bootstrap draws of the intervals.",
 )  # fmt: skip
 @click.option("--out", type=FOLDER, help="Folder for the results. Default: results/DATASET.")
+@click.option(
+    "--reuse", multiple=True, type=FOLDER,
+    help="Take scores of unchanged models from this results folder, if its run.json states the "
+    "same data, settings and code. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--confirm", type=click.IntRange(min=0), default=0, metavar="N",
+    help="With --reuse: take scores of a model whose code has changed, too, if N of its images "
+    "scored anew have the same digits.",
+)  # fmt: skip
 def run(**options: Any) -> None:
     """Score models on a data set; write tables, figures and provenance.
 

@@ -24,6 +24,7 @@ from benchmark.errors import BenchmarkError
 from benchmark.evaluate import Evaluation, Failure, Score, model_hash, parameters
 from benchmark.files import write_csv, write_json
 from benchmark.parallel import ordered_map, shards
+from benchmark.reuse import Record, Reuse, groups, tell
 from benchmark.scores import IMAGE_SUFFIX, PER_FIXATION, differences, summarise
 from benchmark.shuffled import GRID, MeanPrediction, reduced
 from benchmark.store import Store
@@ -60,6 +61,9 @@ class Options:
         subset: "WIDTHxHEIGHT": only images of this size, for fits as well.
         kernel_size: of empirical maps in pixels, None for the data set's own.
         out: folder for the results, None for results/DATASET (see :func:`output_folder`).
+        reuse: results folders from which to take scores of unchanged models (benchmark/reuse.py).
+        confirm: images to score anew where a model's code has changed, to take its scores still if
+            they are the same; 0 for scoring it anew.
     """
 
     dataset: str = BUILT_IN
@@ -82,6 +86,8 @@ class Options:
     jobs: int = 1
     draws: int = 10_000
     out: Path | None = None
+    reuse: tuple[Path, ...] = ()
+    confirm: int = 0
 
 
 @dataclass
@@ -144,6 +150,9 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
     if options.jobs == 0:
         raise BenchmarkError("--jobs must be a number of processes, or -1: one per core; not 0.")
     variants = _variants(options)
+    records = [Record(folder) for folder in options.reuse]
+    if options.confirm and not records:
+        raise BenchmarkError("--confirm is about --reuse: name a results folder with it.")
     own = selection.own_models(options)
     selection.check_chosen(options.models, own)  # before it costs the loading of data
     if options.fixations is None:
@@ -173,13 +182,27 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
             options.kernel_size or dataset.spec.kernel_size,
             options.seed,
         )
-        keys = {name: _key(evaluation, name, options) for name in names}
-        _mean_predictions(evaluation, names, keys, store, options.jobs)
+        fingerprints = {name: _fingerprint(evaluation, name) for name in names}
+        keys = {name: _key(evaluation, name, options, fingerprints[name]) for name in names}
+        reuse = Reuse(
+            records,
+            evaluation,
+            {**_settings(evaluation, options), "images": len(evaluation.images)},
+            {name: _hash_of(fingerprint) for name, fingerprint in fingerprints.items()},
+            options.confirm,
+        )
+        origins = _reused(reuse, names, keys, store, say) if records else {}
+        pending = [name for name in names if name not in origins]
+        _mean_predictions(evaluation, pending, keys, store, options.jobs)
         failures = _score(evaluation, names, keys, store, options.jobs)
         scores = _collect(evaluation, names, keys, store)
     finally:
         store.close()
-    summary = _export(folder, evaluation, names, scores, failures, options)
+    stated = {
+        "fingerprints": reuse.fingerprints,
+        "reused": groups(origins),
+    }
+    summary = _export(folder, evaluation, names, scores, failures, stated, options)
     return Outcome(folder, summary, failures)
 
 
@@ -284,31 +307,43 @@ def fit_models(
     )
 
 
-def _key(evaluation: Evaluation, name: str, options: Options) -> str:
-    """Hash of everything that a model's scores depend on."""
-    model = evaluation.models[name]
-    content = {
+def _settings(evaluation: Evaluation, options: Options) -> dict[str, Any]:
+    """What the scores of all models depend on, but for the centre bias."""
+    return {
         "data": evaluation.dataset.content_hash,
-        "model": model_hash(model, evaluation.dataset),
-        "baseline": model_hash(evaluation.centerbias, evaluation.dataset),
         "protocol": options.protocol,
         "maps": options.maps,
         "kernel_size": evaluation.kernel_size,
         "seed": options.seed,
         "source": provenance.source_hash(*SCORING_SOURCE),
+    }
+
+
+def _key(
+    evaluation: Evaluation, name: str, options: Options, fingerprint: list[float] | None
+) -> str:
+    """Hash of everything that a model's scores depend on."""
+    content = {
+        **_settings(evaluation, options),
+        "model": model_hash(evaluation.models[name], evaluation.dataset),
+        "baseline": model_hash(evaluation.centerbias, evaluation.dataset),
         # a mean prediction is over the images scored
         "images": len(evaluation.images) if evaluation.needs_mean(name) else 0,
     }
-    if hasattr(model.source if isinstance(model, MapsOf) else model, "origin"):
-        content["fingerprint"] = _fingerprint(evaluation, name)
+    if fingerprint is not None:
+        content["fingerprint"] = fingerprint
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _fingerprint(evaluation: Evaluation, name: str) -> list[float]:
+def _fingerprint(evaluation: Evaluation, name: str) -> list[float] | None:
     """What a model from outside predicts for the first image, coarsely; empty if it fails.
 
-    Its weights, or a module that it imports, may have changed since its scores were stored.
+    Its weights, or a module that it imports, may have changed since its scores were stored. Models
+    of this project have none, since their hash says all.
     """
+    model = evaluation.models[name]
+    if not hasattr(model.source if isinstance(model, MapsOf) else model, "origin"):
+        return None
     try:
         cells = reduced(evaluation.density(name, evaluation.images[0]))
     except Exception:  # told when this image is scored
@@ -316,6 +351,57 @@ def _fingerprint(evaluation: Evaluation, name: str) -> list[float]:
     coarse = cells.reshape(8, GRID // 8, 8, GRID // 8).sum(axis=(1, 3))
     # devices differ in the last digits
     return np.round(coarse, 5).ravel().tolist()  # type: ignore[no-any-return]
+
+
+def _hash_of(fingerprint: list[float] | None) -> str:
+    """A fingerprint as records have it; empty where there is none."""
+    if fingerprint is None:
+        return ""
+    return hashlib.sha256(json.dumps(fingerprint).encode()).hexdigest()
+
+
+def _reused(
+    reuse: Reuse, names: Sequence[str], keys: dict[str, str], store: Store, say: Report
+) -> dict[str, dict[str, Any]]:
+    """Fill the store with scores that records have; returns where they come from, by model.
+
+    Their ``keys`` are replaced, because they have ten digits, and no mean prediction beside them.
+    """
+    origins, reasons = {}, {}
+    for name in names:
+        if _complete(reuse.evaluation, name, keys[name], store):
+            reasons[name] = "it was scored here before, which is kept"
+            continue
+        taken = reuse.take(name)
+        if isinstance(taken, str):
+            reasons[name] = taken
+            continue
+        keys[name] = hashlib.sha256(f"{keys[name]} {taken.digest}".encode()).hexdigest()
+        store.add(keys, taken.scores)
+        origins[name] = taken.origin
+    tell(names, reasons, say)
+    return origins
+
+
+def _blocks(evaluation: Evaluation) -> list[list[int]]:
+    """The images in blocks whose predictions are added up before the sum is kept."""
+    images = list(evaluation.images)
+    return [images[start : start + BLOCK] for start in range(0, len(images), BLOCK)]
+
+
+def _complete(evaluation: Evaluation, name: str, key: str, store: Store) -> bool:
+    """Whether the store holds all scores of a model."""
+    if evaluation.needs_mean(name):
+        sums = store.sums(key)
+        if len(sums) < len(_blocks(evaluation)):
+            return False
+        key = _key_with_sum(key, np.sum([sums[index] for index in sorted(sums)], axis=0))
+    stored = store.read(key)
+    return all((i, m) in stored for i in evaluation.images for m in evaluation.variants)
+
+
+def _key_with_sum(key: str, total: np.ndarray) -> str:
+    return hashlib.sha256(key.encode() + total.tobytes()).hexdigest()
 
 
 def _mean_predictions(
@@ -327,8 +413,7 @@ def _mean_predictions(
     without the images where a prediction failed is another one than that of a complete run. The
     same predictions fail again, and are reported, when they are scored.
     """
-    images = list(evaluation.images)
-    blocks = [images[start : start + BLOCK] for start in range(0, len(images), BLOCK)]
+    blocks = _blocks(evaluation)
     for name in names:
         if not evaluation.needs_mean(name):
             continue
@@ -345,9 +430,9 @@ def _mean_predictions(
                 sums[index] = total.ravel()
         total = np.sum([sums[index] for index in range(len(blocks))], axis=0)
         evaluation.means[name] = MeanPrediction(
-            total.reshape(GRID, GRID), len(images) - len(unscored)
+            total.reshape(GRID, GRID), len(evaluation.images) - len(unscored)
         )
-        keys[name] = hashlib.sha256(keys[name].encode() + total.tobytes()).hexdigest()
+        keys[name] = _key_with_sum(keys[name], total)
 
 
 def _block_sum(
@@ -418,6 +503,7 @@ def _export(
     names: Sequence[str],
     scores: pd.DataFrame,
     failures: list[Failure],
+    stated: dict[str, Any],
     options: Options,
 ) -> pd.DataFrame:
     """Write CSV and JSON, then tables and figures from them; returns the summary."""
@@ -458,7 +544,12 @@ def _export(
         ["dataset", "metric", "protocol", "model", "best", "difference", "ci_low", "ci_high",
          "n_images"],
     )  # fmt: skip
-    write_json(_record(evaluation, names, failures, options), folder / "run.json")
+    record = _record(evaluation, names, failures, options)
+    for name, fingerprint in stated["fingerprints"].items():
+        record["models"][name].update(_stated("fingerprint", fingerprint))
+    record.update(_stated("reused", stated["reused"]))
+    record["scores_sha256"] = hashlib.sha256((folder / "scores.csv").read_bytes()).hexdigest()
+    write_json(record, folder / "run.json")
     write_report(folder)
     return summary[summary_columns]
 
@@ -498,12 +589,15 @@ def _record(
         },
         "seed": options.seed,
         "bootstrap_draws": options.draws,
+        "scoring_source": provenance.source_hash(*SCORING_SOURCE),
+        "baseline": model_hash(evaluation.centerbias, dataset),
         "models": {
             name: {
                 **_without(asdict(evaluation.models[name].spec), "name", "needs"),
                 "contaminated": _contaminated(evaluation.models[name].spec, dataset),
                 "parameters": parameters(evaluation.models[name]),
                 "content_hash": model_hash(evaluation.models[name], dataset),
+                **_stated("weights", str(getattr(evaluation.models[name], "content_hash", ""))),
             }
             for name in names
         },
@@ -542,6 +636,10 @@ def _truth(evaluation: Evaluation, truth: Any) -> dict[str, Any]:
         "the simulated fixations were drawn from; no model that knows only the image can gain more "
         "in expectation",
     }
+
+
+def _stated(key: str, value: Any) -> dict[str, Any]:
+    return {key: value} if value else {}
 
 
 def _with(mapping: dict[str, Any], *keys: str) -> dict[str, Any]:

@@ -376,6 +376,8 @@ def _shape(stream: IO[bytes], suffix: str, size: int) -> tuple[int, ...]:
         return tuple(_only(found)[1])
     if suffix in (".tif", ".tiff"):
         with _tiff(stream) as page:
+            if page.axes == "SYX":  # each channel in a plane of its own
+                return tuple(page.shape[1:])
             channels = page.axes == "YXS" and page.shape[2] in (2, 3, 4)
             return tuple(page.shape[:2] if channels else page.shape)
     from PIL import Image
@@ -457,7 +459,7 @@ def _tiff_values(stream: IO[bytes]) -> NDArray:
                     raise
                 problem = f"is a TIFF file compressed by {page.compression.name}"
             else:
-                return _grey(pixels)
+                return _grey(np.moveaxis(pixels, 0, 2) if page.axes == "SYX" else pixels)
         stream.seek(0)
         content = io.BytesIO(stream.read())
     try:

@@ -59,6 +59,7 @@ class _Table:
         default_factory=dict
     )
     problems: list[str] = field(default_factory=list)
+    ambiguous: dict[str, list[str]] = field(default_factory=dict)  # rows by the name they give
     ignored_columns: list[str] = field(default_factory=list)
     has_times: bool = False
 
@@ -103,15 +104,12 @@ def _number(cells: dict[str, str], name: str) -> float:
 def _read_row(where: str, cells: dict[str, str], index: _Index, table: _Table) -> None:
     """Put one row into its trial, or every problem of it into the problems."""
     problems = []
-    image, subject = cells["image"].replace("\\", "/").removeprefix("./"), cells["subject"]
+    image, subject = _path(cells["image"]), cells["subject"]
     called = index.get(image, {})
     if not called:
         problems.append(f"{where}: there is no image {cells['image']!r}; add it, or correct it.")
     elif len(called) > 1:
-        problems.append(
-            f"{where}: {len(called)} images are called {cells['image']!r}; expected the path below "
-            f"the folder, such as {next(iter(called))!r}."
-        )
+        table.ambiguous.setdefault(cells["image"], []).append(where)
     if not subject:
         problems.append(f"{where}: the subject is empty; name it.")
     values = {"t": math.nan, "duration": math.nan}
@@ -123,9 +121,24 @@ def _read_row(where: str, cells: dict[str, str], index: _Index, table: _Table) -
         except ValueError:
             problems.append(f"{where}: expected a number for {name}, found {cells[name][:40]!r}.")
     table.problems += problems
-    if not problems:
+    if not problems and len(called) == 1:
         row = (values["x"], values["y"], values["t"], values["duration"])
         table.trials.setdefault((next(iter(called.values())), subject), []).append(row)
+
+
+def _ambiguous(name: str, rows: list[str], index: _Index) -> str:
+    """One problem for all rows that give a name of several images."""
+    called = index[_path(name)]
+    more = f" ({len(rows) - 1} more rows say so)" if len(rows) > 1 else ""
+    return (
+        f"{rows[0]}: {len(called)} images are called {name!r}{more}; expected the path below the "
+        f"folder, such as {next(iter(called))!r}."
+    )
+
+
+def _path(cell: str) -> str:
+    """The name of an image as paths are written here."""
+    return cell.replace("\\", "/").removeprefix("./")
 
 
 def _read_csv(file: Path, index: _Index) -> _Table:
@@ -147,6 +160,7 @@ def _read_csv(file: Path, index: _Index) -> _Table:
         else:
             named = {name: cells[column] for name, column in columns.items()}
             _read_row(f"{file}:{number}", named, index, table)
+    table.problems += [_ambiguous(name, rows, index) for name, rows in table.ambiguous.items()]
     if columns is None and not table.problems:
         table.problems.append(f"{file}: is empty; expected the header {','.join(REQUIRED)}.")
     return table

@@ -257,6 +257,12 @@ def tiff(values, **options) -> bytes:
     return buffer.getvalue()
 
 
+def planar(channels, **options) -> bytes:
+    """RGB with each channel, (channels, height, width), in a plane of its own."""
+    extra = {"extrasamples": ["unassalpha"]} if len(channels) == 4 else {}
+    return tiff(channels, photometric="rgb", planarconfig="separate", **extra, **options)
+
+
 def pillow_tiff(values, mode=None, **options) -> bytes:
     buffer = io.BytesIO()
     image = Image.fromarray(values)
@@ -283,6 +289,10 @@ def mat(**variables) -> bytes:
         ("a.tif", tiff(VALUES), VALUES),
         ("a.tiff", tiff(DEEP, compression="zlib"), DEEP),
         ("a.tif", tiff(np.dstack([DEEP] * 3), photometric="rgb"), DEEP),
+        ("a.tif", planar(np.stack([DEEP] * 3)), DEEP),
+        ("a.tif", planar(np.stack([VALUES] * 3)), VALUES),
+        ("a.tif", planar(np.stack([DEEP] * 3), compression="zlib"), DEEP),
+        ("a.tif", planar(np.stack([GREY] * 3 + [np.full_like(GREY, 255)])), GREY),
         ("a.tif", pillow_tiff(GREY, "P"), GREY),
         ("a.tif", pillow_tiff(GREY, compression="tiff_lzw"), GREY),
         ("a.tif", pillow_tiff(DEEP, compression="tiff_lzw"), DEEP),
@@ -354,6 +364,8 @@ class Malice:
         ("a.tif", tiff(GREY, photometric="miniswhite"), "0 for white .* save it with 0 for black"),
         ("a.tif", tiff(GREY, photometric="palette", colormap=COLOUR_MAP), "is coloured"),
         ("a.tif", tiff(COLOURED, photometric="rgb"), "is coloured"),
+        ("a.tif", planar(np.moveaxis(COLOURED, 2, 0)), "is coloured"),
+        ("a.tif", planar(np.stack([GREY] * 4)), "partly transparent"),
         ("a.tif", pillow_tiff(COLOURED, compression="tiff_lzw"), "is coloured"),
         ("a.tif", pillow_tiff(GREY, tiffinfo={274: 3}), "with an orientation tag; save it upright"),
         ("a.tif", pillow_tiff(GREY, "CMYK"), "colour mode CMYK"),

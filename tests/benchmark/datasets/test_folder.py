@@ -146,6 +146,23 @@ def test_a_name_that_several_images_have_is_told(make_folder, save_image, name):
     assert list(read(root).fixations.n) == [0]
 
 
+def test_a_name_of_several_images_is_told_once(make_folder, save_image):
+    rows = [("1.png", "amy", n, 1) for n in range(40)]
+    root = make_folder([*rows, ("a.png", "amy", 1, 1), ("./1.png", "bob", 2, 2), ("1", "", 1, "x")])
+    for seed, path in enumerate(("action/1.png", "art/1.png")):
+        save_image(root / path, seed=seed)
+    table, path = root / "fixations.csv", "expected the path below the folder, such as"
+    assert sorted(problems_of(root)) == sorted(
+        [
+            f"{table}:2: 2 images are called '1.png' (39 more rows say so); {path} 'action/1.png'.",
+            f"{table}:43: 2 images are called './1.png'; {path} 'action/1.png'.",
+            f"{table}:44: 2 images are called '1'; {path} 'action/1.png'.",
+            f"{table}:44: the subject is empty; name it.",
+            f"{table}:44: expected a number for y, found 'x'.",
+        ]
+    )
+
+
 def test_no_or_several_csv_files(make_folder):
     root = make_folder()
     (root / "more.csv").write_text("image,subject,x,y\n")
