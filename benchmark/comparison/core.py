@@ -147,12 +147,12 @@ def _pairs(options: CompareOptions, first: Results, second: Results) -> list[tup
                 f"deepgaze2; {first.folder} has: {', '.join(m.name for m in first.models)}. To "
                 "compare two runs, give both folders."
             )
-        names = [_known(first, name) for name in options.models]
+        names = [named_model(first, name) for name in options.models]
         return [(names[0], names[1])]
     if options.models:
         split = [(old, new) if sep else (old, old)
                  for old, sep, new in (name.partition("=") for name in options.models)]  # fmt: skip
-        return [(_known(first, old), _known(second, new)) for old, new in split]
+        return [(named_model(first, old), named_model(second, new)) for old, new in split]
     in_second = {model.name for model in second.models}
     pairs = [(model.name, model.name) for model in first.models if model.name in in_second]
     if not pairs:
@@ -163,7 +163,12 @@ def _pairs(options: CompareOptions, first: Results, second: Results) -> list[tup
     return pairs
 
 
-def _known(results: Results, name: str) -> str:
+def named_model(results: Results, name: str) -> str:
+    """The name, if results have a model of it.
+
+    Raises:
+        UnknownNameError: there is none; the message suggests the nearest.
+    """
     names = [model.name for model in results.models]
     if name in names:
         return name
@@ -255,8 +260,8 @@ def _common_images(
     a, b = first.scores, second.scores
     if first is second:
         return a, b, []
-    names_a, names_b = set(a["image"]), set(b["image"])
-    common = names_a & names_b
+    in_a, in_b = set(a["image"]), set(b["image"])
+    common = in_a & in_b
     if not common:
         raise BenchmarkError(
             f"{first.folder} and {second.folder} have no image in common: nothing can be compared."
@@ -273,10 +278,10 @@ def _common_images(
             "one data set."
         )
     warnings = []
-    if names_a != names_b:
+    if in_a != in_b:
         warnings.append(
             f"Compared on the {len(common)} images that both have: {first.folder} has "
-            f"{len(names_a)}, {second.folder} {len(names_b)}. Means are over these images."
+            f"{len(in_a)}, {second.folder} {len(in_b)}. Means are over these images."
         )
     return a[a["image"].isin(common)], b[b["image"].isin(common)], warnings
 

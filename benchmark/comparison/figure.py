@@ -37,7 +37,10 @@ def comparison_figure(comparison: Comparison, pair: tuple[str, str]) -> Figure |
         left.set_xlabel(f"{names[0]},\n{metric.label}{unit}")
         left.set_ylabel(f"{names[1]},\n{metric.label}{unit}")
         sign = 1 if metric.higher_is_better else -1
-        _sorted(right, rows["difference"].to_numpy(), sign)
+        table = comparison.table
+        chosen = (table["model_a"] == pair[0]) & (table["model_b"] == pair[1])
+        mean = float(table.loc[chosen & (table["metric"] == metric.name), "difference"].iloc[0])
+        _sorted(right, rows["difference"].to_numpy(), mean, sign)
         right.set_xlabel("images, sorted")
         right.set_ylabel(f"difference{unit}")
         title = short_names([comparison.titles[pair]], 60)[0]
@@ -61,8 +64,8 @@ def _scatter(axes: Axes, a: np.ndarray, b: np.ndarray, higher_is_better: bool) -
     axes.set_aspect("equal", adjustable="box")
 
 
-def _sorted(axes: Axes, differences: np.ndarray, sign: int) -> None:
-    """Differences in ascending order; better and worse images differ in colour and label."""
+def _sorted(axes: Axes, differences: np.ndarray, mean: float, sign: int) -> None:
+    """Differences in ascending order, better and worse ones in two colours, and their mean."""
     ordered = np.sort(differences)
     position = np.arange(1, len(ordered) + 1)
     gains = sign * ordered
@@ -71,11 +74,11 @@ def _sorted(axes: Axes, differences: np.ndarray, sign: int) -> None:
             position, 0, np.where(chosen, ordered, 0), color=colour, step="mid", linewidth=0
         )
     axes.axhline(0, color=BLACK, linewidth=0.6)
-    axes.axhline(float(differences.mean()), color=GREY, linewidth=0.8, linestyle="--")
+    axes.axhline(mean, color=GREY, linewidth=0.8, linestyle="--")
     axes.annotate(
-        "mean", (0.02, float(differences.mean())), (0, 1.5 if differences.mean() >= 0 else -1.5),
+        "mean", (0.02, mean), (0, 1.5 if mean >= 0 else -1.5),
         xycoords=axes.get_yaxis_transform(), textcoords="offset points", fontsize=6, color=GREY,
-        va="bottom" if differences.mean() >= 0 else "top",
+        va="bottom" if mean >= 0 else "top",
     )  # fmt: skip
     low, high = robust_limits(ordered, anchor=0.0, higher_is_better=sign > 0, stretch=4.0)
     axes.set_ylim(low, high)

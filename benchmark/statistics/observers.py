@@ -192,9 +192,7 @@ def learning_curve(
             window = _Window(everything, chosen)
             gain = window.log_likelihoods(fit) - everything.baseline[window.chosen]
             gain /= np.log(2)
-            np.add.at(
-                gains[index], (everything.image[window.chosen], column[window.chosen]), gain
-            )
+            np.add.at(gains[index], (everything.image[window.chosen], column[window.chosen]), gain)
             means.append(gain.mean())
         gains[index] /= 1 if k == n else k * orders  # a subject is in k windows of each order
         spread[index] = np.std(means, ddof=1) if len(means) > 1 else np.nan

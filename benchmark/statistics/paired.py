@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from benchmark.scores import Bootstrap, Column, interval
 
-FLIPS = 100_000
+FLIPS = 20_000
 _SUMS_AT_ONCE = 2_000_000  # signs held at a time
 
 

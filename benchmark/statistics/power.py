@@ -51,8 +51,10 @@ def _power(noncentrality: float, freedom: int, level: float) -> float:
     if noncentrality > _CERTAIN and freedom > 10:
         return 1.0
     critical = t.ppf(1 - level / 2, freedom)
-    both = nct.sf(critical, freedom, noncentrality) + nct.cdf(-critical, freedom, noncentrality)
-    return float(both)
+    power = nct.sf(critical, freedom, noncentrality)
+    if noncentrality < 5:  # beyond, the other side has less than 1e-11, and scipy may give NaN
+        power += nct.cdf(-critical, freedom, noncentrality)
+    return float(power)
 
 
 def detectable(sd: float, n_images: int, power: float = POWER, level: float = LEVEL) -> float:
