@@ -569,6 +569,14 @@ def statistics(**options: Any) -> None:
     "--repeats", type=click.IntRange(min=2), default=20, show_default=True,
     help="Simulated data sets, with --simulated.",
 )  # fmt: skip
+@click.option(
+    "--observers", "observers_", type=click.IntRange(min=6), default=15, show_default=True,
+    help="Of each simulated data set.",
+)  # fmt: skip
+@click.option(
+    "--scenes", type=click.IntRange(min=2), default=40, show_default=True,
+    help="Images of each simulated data set.",
+)  # fmt: skip
 @click.option("--out", type=FOLDER, help="Folder. Default: results/statistics-DATASET/observers.")
 def observers(**options: Any) -> None:
     """Measure how the gold standard grows with the number of observers, and where that leads.
@@ -589,6 +597,7 @@ def observers(**options: Any) -> None:
     from benchmark.statistics.observers_report import ObserversOptions
     from benchmark.statistics.observers_report import observers as measure_observers
 
+    options["observers"] = options.pop("observers_")
     folder = measure_observers(ObserversOptions(**options), partial(tqdm, leave=False))
     click.echo((folder / "README.md").read_text(encoding="utf-8"))
     click.echo(f"Written to {folder}")

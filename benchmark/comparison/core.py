@@ -228,8 +228,8 @@ def _cautions(first: Results, second: Results, pairs: list[tuple[str, str]]) -> 
                 found.append(f"{model.title} was trained on this data set, no image held out.")
     if second is not first:
         for one, other in ((first, second), (second, first)):
-            names = {model.name for model in other.models} | {n for pair in pairs for n in pair}
-            missing = [model.name for model in one.models if model.name not in names]
+            known = {model.name for model in other.models} | {n for pair in pairs for n in pair}
+            missing = [model.name for model in one.models if model.name not in known]
             if missing:
                 found.append(f"Only in {one.folder}: {', '.join(missing)}.")
     return list(dict.fromkeys(found))

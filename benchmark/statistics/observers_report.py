@@ -328,8 +328,10 @@ def _validation_text(frame: pd.DataFrame, command: str, options: ObserversOption
                 {covered("ci_low", "ci_high", "truth_sample")} data sets and the exact one in
                 {covered("ci_low", "ci_high", "truth")}; the cautious range, which also holds the
                 limits of the other fits, in {covered("span_low", "span_high", "truth_sample")} and
-                {covered("span_low", "span_high", "truth")}. The law is an approximation: fitted
-                from 1 predicting observer on it overshoots, from more on it falls short."""
+                {covered("span_low", "span_high", "truth")}: on so few images they are wide
+                ({number((frame["ci_high"] - frame["ci_low"]).mean(), 2)} bits on average), since
+                images and subjects differ, and say less than the ± above. The law is an
+                approximation: fitted from 1 predicting observer on, it overshoots."""
                 if frame.get("limit_from_1", frame["limit"]).mean() > frame["truth_sample"].mean()
                 else f"""The gold standard of {options.observers} observers lacks {number(gap, 3)}
                 bits, the extrapolated limit {number(left, 3)}. The cautious range holds the truth
