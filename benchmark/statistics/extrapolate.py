@@ -69,12 +69,15 @@ class Limit:
     Attributes:
         law: the fit from SMALLEST predicting observers on.
         low, high: 95 % percentile interval of its limit over images and predicted subjects.
+        share: the curve's last point as a share of the limit, with its interval, from the same
+            resampled curves.
         by_start: limits of fits that start at ALTERNATIVES, where enough points are left.
     """
 
     law: PowerLaw
     low: float
     high: float
+    share: tuple[float, float, float]
     by_start: dict[int, PowerLaw]
 
     @property
@@ -105,9 +108,11 @@ def extrapolate(
     defined = np.isfinite(resampled).all(axis=1)
     draws = fit_power_law(others[chosen], resampled[defined][:, chosen]).limit
     low, high = np.quantile(draws, [0.025, 0.975])
+    shares = np.quantile(resampled[defined][:, -1] / draws, [0.025, 0.975])
+    share = (float(gains[-1] / law.limit), float(shares[0]), float(shares[1]))
     by_start = {
         start: fit_power_law(others[others >= start], gains[others >= start])
         for start in ALTERNATIVES
         if (others >= start).sum() >= 4
     }
-    return Limit(law, float(low), float(high), by_start)
+    return Limit(law, float(low), float(high), share, by_start)

@@ -56,11 +56,6 @@ class Measured:
     limit: Limit
     ends: np.ndarray
 
-    @property
-    def share(self) -> float:
-        """The gold standard of all observers as a share of the limit."""
-        return float(self.curve.information_gain[-1] / self.limit.value)
-
 
 def measure(
     dataset: Dataset, orders: int, draws: int, seed: int, progress: Progress = iter
@@ -189,10 +184,10 @@ def _text(
                 predicting observers on give {_limits(limit)}, so that a cautious range is
                 {number(limit.span[0], 3)} to {number(limit.span[1], 3)} (grey in the figure). The
                 gold standard of {n} observers, {number(float(gains[-1]), 3)} bits, is
-                {number(100 * measured.share, 0)} % of the limit
-                ({number(100 * float(gains[-1]) / limit.span[1], 0)} to
-                {number(100 * float(gains[-1]) / limit.span[0], 0)} %). A model may explain more
-                than 100 % of the gold standard without seeing the future, but not of the limit."""
+                {number(100 * limit.share[0], 1)} % of the limit ({number(100 * limit.share[1], 1)}
+                to {number(100 * limit.share[2], 1)} %, if the law is exact). So a model may come
+                to more than 100 % of a gold standard of {n} observers; the limit is what there is
+                to explain."""
             ),
             paragraph(
                 """An extrapolation holds as long as its law does. On simulated observers, whose

@@ -46,7 +46,7 @@ def test_every_fixation_counts_once(measured):
 
 
 def test_a_window_is_predicted_as_by_a_gold_standard_of_its_own(measured):
-    data, gold, curve = measured
+    data, gold, _ = measured
     everything = observers._Fixations.of(data, gold.centerbias)
     window = observers._Window(everything, [1, 4, 6])
     chosen = data.fixations[np.isin(data.fixations.subjects, [1, 4, 6])]
@@ -127,6 +127,10 @@ def test_the_limit_comes_with_its_doubts():
     found = extrapolate(m, bent, resampled)
     assert found.value == pytest.approx(1.8, abs=1e-6)
     assert (found.low, found.high) == pytest.approx((1.705, 1.895), abs=1e-6)
+    ratio = bent[-1] / 1.8
+    assert found.share[0] == pytest.approx(ratio)
+    assert found.share[1] < ratio < found.share[2]
+    assert found.share[2] - found.share[1] < 0.02  # both rise and fall together
     assert sorted(found.by_start) == [1, 2, 3, 4]
     assert float(found.by_start[1].limit) < 1.75
     assert found.span[0] <= float(found.by_start[1].limit)
