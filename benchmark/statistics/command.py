@@ -384,7 +384,7 @@ def _power(found: Statistics) -> list[str]:
             interval. *Power*: how often a data set of this size would find the measured difference,
             were it the true one. *Images*: how many it takes to find that difference in 80 %.
             Between neighbours, {number(min(neighbours), digits)} to
-            {number(max(neighbours), digits)}{unit} can be found."""
+            {number(max(neighbours), digits)} {metric.short_unit} can be found."""
         ),
         table(
             ["Model", "next one", f"difference{unit}", "± interval", "detectable", "power",

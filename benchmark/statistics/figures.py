@@ -144,7 +144,7 @@ def power_figure(
         above.set_yscale("log")
         above.set_ylabel(f"smallest detectable difference{unit}")
         above.set_title("lines: detectable; symbols: measured difference", loc="left")
-        above.legend(loc="best")
+        above.legend(loc="lower left")
         below.axhline(power.POWER, color=LIGHT_GREY, linewidth=0.6, zorder=0)
         below.set_ylabel("power at 5 %")
         below.set_title("lines: predicted; symbols: simulated", loc="left")
