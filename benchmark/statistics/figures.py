@@ -144,6 +144,8 @@ def power_figure(
         above.set_yscale("log")
         above.set_ylabel(f"smallest detectable difference{unit}")
         above.set_title("lines: detectable; symbols: measured difference", loc="left")
+        low, high = above.get_ylim()
+        above.set_ylim(low / 5, high * 1.5)  # room for the legend
         above.legend(loc="lower left")
         below.axhline(power.POWER, color=LIGHT_GREY, linewidth=0.6, zorder=0)
         below.set_ylabel("power at 5 %")
