@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -17,7 +16,6 @@ TUTORIAL = REPOSITORY / "docs" / "tutorial.md"
 NUMBER = re.compile(r"[−-]?\d+\.\d+")
 #: How far numbers with a decimal point may be off on another machine: p-values are of few images.
 TOLERANCE = 0.02
-SECONDS = 90.0
 
 
 def blocks(text):
@@ -74,7 +72,6 @@ def tutorial():
 
 def test_every_block_runs_and_prints_what_it_says(tutorial, tmp_path):
     printed, commands, compared = "", 0, 0
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     for language, content, text in tutorial:
         if language in ("python", "latex"):
             how, name = file_named(text)
@@ -95,10 +92,8 @@ def test_every_block_runs_and_prints_what_it_says(tutorial, tmp_path):
             done = run(content, tmp_path)
             assert done.returncode == 0, f"{content}{done.stdout}{done.stderr}"
             printed, commands = done.stdout, commands + 1
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert commands >= 7
     assert compared >= 6
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < SECONDS
     assert (tmp_path / "comparison" / "figures" / "mine.pdf").is_file()
     assert (tmp_path / "statistics" / "figures" / "power.png").is_file()
     figure = re.search(r"\\includegraphics\{(.*?)\}", (tmp_path / "paper.tex").read_text())
