@@ -490,3 +490,124 @@ def plot(folder: Path, out: Path | None) -> None:
 
     for path in write_figures(Results.read(folder), out or folder / "figures"):
         click.echo(path)
+
+
+@main.command()
+@click.argument("first", type=FOLDER)
+@click.argument("second", type=FOLDER, required=False)
+@click.option(
+    "--models", callback=comma_separated,
+    help="Comma-separated: two models of one folder, or those to compare between two folders, "
+    "OLD=NEW for one that has another name in the second. Default: all that both have.",
+)  # fmt: skip
+@click.option("--metrics", callback=comma_separated, help="Names; images are listed by the first.")
+@click.option(
+    "--top", type=click.IntRange(min=0), default=5, show_default=True,
+    help="Images to list for each model, those that moved most.",
+)  # fmt: skip
+@click.option("--draws", type=click.IntRange(min=100), default=10_000, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--force", is_flag=True, help="Compare runs that are not comparable, with a warning.")
+@click.option("--out", type=FOLDER, help="Folder for Markdown, CSV files and figures as well.")
+def compare(**options: Any) -> None:
+    """Compare two runs, or two models of one run, image by image.
+
+    FIRST and SECOND are results folders. Differences are SECOND minus FIRST (for models of one
+    folder, the second named minus the first), with bootstrap intervals and permutation tests. Runs
+    on other data or by another protocol are refused.
+
+    \b
+    Examples:
+      python -m benchmark compare results/before results/after
+      python -m benchmark compare results/before results/after --models deepgaze2
+      python -m benchmark compare results/mit1003 --models deepgaze1,deepgaze2 --out comparison
+    """
+    from benchmark.comparison.core import CompareOptions
+    from benchmark.comparison.core import compare as compare_runs
+    from benchmark.comparison.report import text, write
+
+    chosen = CompareOptions(**options)
+    found = compare_runs(chosen)
+    click.echo(text(found, chosen.top))
+    if chosen.out is not None:
+        write(found, chosen.out, chosen.top)
+        click.echo(f"Written to {chosen.out}")
+
+
+@main.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--models", callback=comma_separated, help="Names. Default: all that are ranked.")
+@click.option("--metrics", callback=comma_separated, help="Names; the first one leads.")
+@click.option("--draws", type=click.IntRange(min=100), default=10_000, show_default=True)
+@click.option(
+    "--flips", type=click.IntRange(min=99), default=20_000, show_default=True,
+    help="Permutations of each test.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--out", type=FOLDER, help="Folder. Default: results/statistics-FOLDER.")
+def statistics(**options: Any) -> None:
+    """Test all models of a results folder against each other, and say what its data can separate.
+
+    Writes paired tests of all pairs, corrected for their number, the agreement of metrics, and the
+    smallest difference that so many images can show; from stored scores alone.
+
+    \b
+    Examples:
+      python -m benchmark statistics results/mit1003
+      python -m benchmark statistics results/mit1003 --metrics sAUC,IG --out my_statistics
+    """
+    from benchmark.statistics.command import StatisticsOptions, analyse, write
+
+    found = analyse(StatisticsOptions(**options))
+    folder = write(found)
+    click.echo((folder / "README.md").read_text(encoding="utf-8"))
+    click.echo(f"Written to {folder}")
+
+
+@main.command()
+@click.option("--dataset", default="photographs", show_default=True, help="Name or folder.")
+@DATA_ROOT
+@click.option("--subset", metavar="WIDTHxHEIGHT", help="Use only images of this size.")
+@click.option("--simulated", is_flag=True, help="Measure simulated observers of known truth.")
+@click.option(
+    "--orders", type=click.IntRange(min=1), default=4, show_default=True,
+    help="Random orders that groups of subjects are taken from.",
+)  # fmt: skip
+@click.option("--draws", type=click.IntRange(min=100), default=2000, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--repeats", type=click.IntRange(min=2), default=20, show_default=True,
+    help="Simulated data sets, with --simulated.",
+)  # fmt: skip
+@click.option(
+    "--observers", "observers_", type=click.IntRange(min=6), default=15, show_default=True,
+    help="Of each simulated data set.",
+)  # fmt: skip
+@click.option(
+    "--scenes", type=click.IntRange(min=2), default=40, show_default=True,
+    help="Images of each simulated data set.",
+)  # fmt: skip
+@click.option("--out", type=FOLDER, help="Folder. Default: results/statistics-DATASET/observers.")
+def observers(**options: Any) -> None:
+    """Measure how the gold standard grows with the number of observers, and where that leads.
+
+    Predicts each subject from 1, 2, ... others, and extrapolates the information gain to infinitely
+    many observers by a power law.
+
+    \b
+    Examples:
+      python -m benchmark observers --dataset mit1003
+      python -m benchmark observers --dataset my_experiment/
+      python -m benchmark observers --simulated
+    """
+    from functools import partial
+
+    from tqdm import tqdm
+
+    from benchmark.statistics.observers_report import ObserversOptions
+    from benchmark.statistics.observers_report import observers as measure_observers
+
+    options["observers"] = options.pop("observers_")
+    folder = measure_observers(ObserversOptions(**options), partial(tqdm, leave=False))
+    click.echo((folder / "README.md").read_text(encoding="utf-8"))
+    click.echo(f"Written to {folder}")
