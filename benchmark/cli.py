@@ -611,3 +611,43 @@ def observers(**options: Any) -> None:
     folder = measure_observers(ObserversOptions(**options), partial(tqdm, leave=False))
     click.echo((folder / "README.md").read_text(encoding="utf-8"))
     click.echo(f"Written to {folder}")
+
+
+@main.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--model", help="Whom the panels are about. Default: deepgaze2, or the best one.")
+@click.option("--contrast", help="Whom it is compared with. Default: deepgaze1, or another one.")
+@click.option(
+    "--examples", type=click.IntRange(min=0), default=3, show_default=True,
+    help="Images in each figure of panels; 0 draws none.",
+)  # fmt: skip
+@click.option("--ablation", type=FOLDER, help="Folder. Default: ablation-DATASET beside FOLDER.")
+@click.option(
+    "--holdout", type=(FOLDER, FOLDER), metavar="WITH WITHOUT",
+    help="Folders of runs on hold-out predictions with and without centre bias, for Table 1.",
+)  # fmt: skip
+@DATA_ROOT
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--out", type=FOLDER, help="Folder. Default: FOLDER/paper.")
+def paper(**options: Any) -> None:
+    """Draw the figures of the DeepGaze II paper from the results folder FOLDER.
+
+    Explained information gain (Fig. 3), image by image (4), the table of a hold-out set (Table 1),
+    the best and worst explained images (5, 6), the ablation (7), where one model gains or loses
+    most (8, 9), and information gain in pixel space. Panels that show images are written to a
+    folder of their own; the predictions they need are made once.
+
+    \b
+    Examples:
+      python -m benchmark paper results/photographs
+      python -m benchmark paper results/mit1003 --contrast icf
+      python -m benchmark paper results/mit1003 --holdout with/ without/ --examples 0
+    """
+    from benchmark.paper import PaperOptions
+    from benchmark.paper import paper as draw
+
+    outcome = draw(PaperOptions(**options), lambda text: click.echo(text, err=True))
+    for file in outcome.written:
+        click.echo(file)
+    for name, reason in outcome.missing.items():
+        click.echo(f"without {name}: {reason}", err=True)

@@ -66,8 +66,8 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines).replace("-0.", "−0.") + "\n"
 
 
-def draw(table: pd.DataFrame, folder: Path) -> list[Path]:
-    """A dot with its interval for each variation, groups apart."""
+def draw(table: pd.DataFrame, folder: Path, name: str = "ablation") -> list[Path]:
+    """A dot with its interval for each variation, groups apart, as ``name``.pdf and .png."""
     groups = list(dict.fromkeys(table["group"]))
     with style():
         height = 0.16 * (len(table) + 1.1 * len(groups)) + 0.5
@@ -99,6 +99,6 @@ def draw(table: pd.DataFrame, folder: Path) -> list[Path]:
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel("information gain (bits per fixation); right: explained")
         return [
-            write_whole(folder / f"ablation.{extension}", render(figure, extension))
+            write_whole(folder / f"{name}.{extension}", render(figure, extension))
             for extension in ("pdf", "png")
         ]

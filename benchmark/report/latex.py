@@ -65,7 +65,12 @@ def latex_table(
         rows = _rows(layout, some_columns, some_models, intervals)
         parts.append(_float(layout, caption, _label(results), number, rows, intervals))
     text = "\n".join(parts)
-    return f"{_PROLOGUE}{text}{_EPILOGUE}" if standalone else text
+    return document(text) if standalone else text
+
+
+def document(tables: str) -> str:
+    """Tables as a document that compiles on its own, and that a paper can read with ``\\input``."""
+    return f"{_PROLOGUE}{tables}{_EPILOGUE}"
 
 
 def _caption(results: Results, table: Sequence[Column], intervals: bool) -> str:

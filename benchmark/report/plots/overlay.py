@@ -35,10 +35,10 @@ def overlay(pixels: NDArray, log_density: NDArray) -> bytes:
     """
     density = np.exp(log_density - log_density.max())
     height, width = density.shape
-    grey = _grey(pixels)[..., None] / 255.0
+    faded = grey(pixels)[..., None] / 255.0
     heat = mpl.colormaps["inferno"](np.sqrt(density))[..., :3]
     opacity = 0.25 + 0.55 * np.sqrt(density)[..., None]
-    blended = (1.0 - opacity) * grey + opacity * heat
+    blended = (1.0 - opacity) * faded + opacity * heat
     figure = Figure(figsize=(width / 100, height / 100), dpi=100)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))
@@ -53,7 +53,8 @@ def overlay(pixels: NDArray, log_density: NDArray) -> bytes:
     return buffer.getvalue()
 
 
-def _grey(pixels: NDArray) -> NDArray[np.float64]:
+def grey(pixels: NDArray) -> NDArray[np.float64]:
+    """Mean of an image's colours, (height, width) in 0-255."""
     values = pixels.astype(np.float64)
     if pixels.dtype == np.uint16:
         values /= 257.0

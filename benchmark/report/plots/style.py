@@ -101,13 +101,13 @@ def new_figure(results: Results, width: float, height: float) -> Figure:
     return figure
 
 
-def render(figure: Figure, extension: str) -> bytes:
+def render(figure: Figure, extension: str, dpi: int = DPI) -> bytes:
     """The figure as the bytes of a "pdf" or "png" file; equal figures give equal bytes."""
     buffer = io.BytesIO()
     # dates and versions would change the bytes without a change of scores
     fields = {"pdf": ("CreationDate", "Creator", "Producer"), "png": ("Software",)}[extension]
     with style():
-        figure.savefig(buffer, format=extension, metadata=dict.fromkeys(fields))
+        figure.savefig(buffer, format=extension, dpi=dpi, metadata=dict.fromkeys(fields))
     figure.set_layout_engine("none")  # other formats have the same layout, without its cost
     return buffer.getvalue()
 
