@@ -454,25 +454,79 @@ def download(name: str, data_root: Path | None, force: bool) -> None:
 @click.option("--metrics", callback=comma_separated, help="Columns, comma-separated.")
 @click.option("--intervals/--no-intervals", default=False, help="Show 95 % intervals.")
 @click.option("--standalone", is_flag=True, help="LaTeX: a document of its own.")
+@click.option("--published", is_flag=True, help="Markdown: add what others have published.")
 def table(
-    folder: Path, style: str, metrics: tuple[str, ...], intervals: bool, standalone: bool
+    folder: Path,
+    style: str,
+    metrics: tuple[str, ...],
+    intervals: bool,
+    standalone: bool,
+    published: bool,
 ) -> None:
     """Print the table of a results folder.
 
     \b
     Examples:
       python -m benchmark table results/mit1003
+      python -m benchmark table results/mit1003 --published
       python -m benchmark table results/mit1003 --format latex --metrics IG,AUC,sAUC,NSS
     """
     from benchmark.report.latex import latex_table
     from benchmark.report.markdown import markdown_table
+    from benchmark.report.published import section
     from benchmark.report.results import Results
 
     results, chosen = Results.read(folder), list(metrics) or None
+    if published and style == "latex":
+        raise BenchmarkError("--published is for Markdown; take values for LaTeX from `published`.")
     if style == "latex":
         click.echo(latex_table(results, chosen, intervals=intervals, standalone=standalone))
     else:
         click.echo(markdown_table(results, chosen, intervals=intervals))
+        if published:
+            click.echo(section(results.dataset.name))
+
+
+@main.command()
+@click.option("--dataset", help="How its name begins: MIT300, CAT2000, MIT1003, OSIE, ...")
+@click.option("--model", help="Part of its name.")
+@click.option("--metric", help="As printed: IG, AUC, sAUC, NSS, CC, KLDiv, SIM, AUC-Judd, ...")
+def published(dataset: str | None, model: str | None, metric: str | None) -> None:
+    """Print scores that others have published, with their sources.
+
+    They were computed on other fixations or by other protocols than those of this program, so they
+    do not rank with its scores.
+
+    \b
+    Examples:
+      python -m benchmark published --dataset MIT300 --model DeepGaze
+      python -m benchmark published --metric IG
+    """
+    from benchmark.report.published import find, markdown
+
+    click.echo(markdown(find(dataset, model, metric)))
+
+
+@main.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--html", "out", type=FOLDER, help="File. Default: FOLDER/report.html.")
+@click.option(
+    "--gallery", is_flag=True,
+    help="Show images and predictions that `paper` has stored; for photographs that you may share.",
+)  # fmt: skip
+@DATA_ROOT
+def report(folder: Path, out: Path | None, gallery: bool, data_root: Path | None) -> None:
+    """Write a results folder as one HTML page that needs nothing else.
+
+    \b
+    Examples:
+      python -m benchmark report results/mit1003
+      python -m benchmark paper results/photographs && \\
+          python -m benchmark report results/photographs --gallery
+    """
+    from benchmark.page import write_page
+
+    click.echo(write_page(folder, out, gallery, data_root))
 
 
 @main.command()

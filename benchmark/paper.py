@@ -145,7 +145,7 @@ def _panels(
     chosen = choices(results, leading, other, options.examples)
     if not chosen:
         raise BenchmarkError("panels take scores of a gold standard, or of a second model.")
-    dataset = _dataset(results, options)
+    dataset = dataset_of(results, options.data_root)
     stored = StoredPredictions(options.folder / FOLDER)
     wanted = list(dict.fromkeys(image for choice in chosen for image in choice.images))
     shown = list(dict.fromkeys(name for choice in chosen for name in choice.models))
@@ -169,20 +169,20 @@ def _panels(
         outcome.written += _save(figure, out, f"{choice.name}-gain", PANEL_DPI)
 
 
-def _dataset(results: Results, options: PaperOptions) -> Dataset:
+def dataset_of(results: Results, data_root: Path | None = None) -> Dataset:
     """The data set that was scored.
 
     Raises:
         BenchmarkError: it is not on this machine, or has changed.
     """
     name, size = results.dataset.name, re.fullmatch(r"(.+)-(\d+x\d+)", results.dataset.name)
-    dataset = load(size[1] if size else name, options.data_root)
+    dataset = load(size[1] if size else name, data_root)
     if size:
         dataset = subset_by_size(dataset, size[2])
-    recorded = read_json(options.folder / "run.json")["dataset"].get("content_hash")
+    recorded = read_json(results.folder / "run.json")["dataset"].get("content_hash")
     if recorded != dataset.content_hash:
         raise BenchmarkError(
-            f"the data set {name!r} on this machine is not the one that {options.folder} is about."
+            f"the data set {name!r} on this machine is not the one that {results.folder} is about."
         )
     return dataset
 
@@ -278,4 +278,4 @@ def _row(
     return Row(image, pixels, (x, y), panels, where)
 
 
-__all__ = ["Outcome", "PaperOptions", "paper", "predicted"]
+__all__ = ["Outcome", "PaperOptions", "dataset_of", "paper", "predicted"]

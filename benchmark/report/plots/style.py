@@ -102,10 +102,14 @@ def new_figure(results: Results, width: float, height: float) -> Figure:
 
 
 def render(figure: Figure, extension: str, dpi: int = DPI) -> bytes:
-    """The figure as the bytes of a "pdf" or "png" file; equal figures give equal bytes."""
+    """The figure as the bytes of a "pdf", "png" or "svg" file; equal figures give equal bytes."""
     buffer = io.BytesIO()
     # dates and versions would change the bytes without a change of scores
-    fields = {"pdf": ("CreationDate", "Creator", "Producer"), "png": ("Software",)}[extension]
+    fields = {
+        "pdf": ("CreationDate", "Creator", "Producer"),
+        "png": ("Software",),
+        "svg": ("Creator", "Date"),
+    }[extension]
     with style():
         figure.savefig(buffer, format=extension, dpi=dpi, metadata=dict.fromkeys(fields))
     figure.set_layout_engine("none")  # other formats have the same layout, without its cost
