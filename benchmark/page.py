@@ -44,7 +44,9 @@ def write_page(
 def _gallery(results: Results, data_root: Path | None) -> list[Shown]:
     stored = StoredPredictions(results.folder / FOLDER)
     titles = {model.name: model.title for model in results.models}
-    names = [name for name in titles if name in stored.models() and name != BASELINE]
+    kept = [m for m in results.models if m.name in stored.models() and m.name != BASELINE]
+    best_first = [m.name for m in reversed(kept) if m.kind != "ceiling"]
+    names = [*best_first, *(m.name for m in kept if m.kind == "ceiling")]
     dataset = dataset_of(results, data_root)
     gains = results.per_image("IG") if "IG" in results.metrics else None
     found = []
