@@ -68,6 +68,21 @@ def test_contours_of_a_fine_density_cut_it_into_equal_parts():
     np.testing.assert_allclose(levels / density.max(), [0.25, 0.5, 0.75], atol=0.02)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_on_an_image_each_region_holds_a_quarter_to_half_a_per_cent(seed):
+    rng = np.random.default_rng(seed)
+    places = rng.uniform((0, 0), (384, 512), (12, 2))
+    weights, widths = rng.dirichlet(np.ones(12)), rng.uniform(6, 60, 12)
+    density = sum(
+        weight * np.exp(gaussian(384, 512, *place, width)) / width**2
+        for weight, place, width in zip(weights, places, widths)
+    )
+    density /= density.sum()
+    edges = [np.inf, *contour_levels(density)[::-1], 0.0]
+    masses = [density[(density < high) & (density >= low)].sum() for high, low in pairwise(edges)]
+    np.testing.assert_allclose(masses, 0.25, atol=0.005)
+
+
 def test_a_uniform_density_has_one_level():
     assert contour_levels(np.full((4, 5), 0.05)) == [0.05]
 
