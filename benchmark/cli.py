@@ -488,10 +488,10 @@ def table(
 
 
 @main.command()
-@click.option("--dataset", help="How its name begins: MIT300, CAT2000, MIT1003, OSIE, ...")
+@click.option("--dataset", "begins", help="How its name begins: MIT300, MIT1003, OSIE, ...")
 @click.option("--model", help="Part of its name.")
 @click.option("--metric", help="As printed: IG, AUC, sAUC, NSS, CC, KLDiv, SIM, AUC-Judd, ...")
-def published(dataset: str | None, model: str | None, metric: str | None) -> None:
+def published(begins: str | None, model: str | None, metric: str | None) -> None:
     """Print scores that others have published, with their sources.
 
     They were computed on other fixations or by other protocols than those of this program, so they
@@ -504,7 +504,7 @@ def published(dataset: str | None, model: str | None, metric: str | None) -> Non
     """
     from benchmark.report.published import find, markdown
 
-    click.echo(markdown(find(dataset, model, metric)))
+    click.echo(markdown(find(begins, model, metric)))
 
 
 @main.command()
@@ -518,11 +518,12 @@ def published(dataset: str | None, model: str | None, metric: str | None) -> Non
 def report(folder: Path, out: Path | None, gallery: bool, data_root: Path | None) -> None:
     """Write a results folder as one HTML page that needs nothing else.
 
+    A gallery shows the images whose predictions `paper` has stored in the folder.
+
     \b
     Examples:
       python -m benchmark report results/mit1003
-      python -m benchmark paper results/photographs && \\
-          python -m benchmark report results/photographs --gallery
+      python -m benchmark report results/photographs --gallery
     """
     from benchmark.page import write_page
 
