@@ -706,3 +706,69 @@ def paper(**options: Any) -> None:
         click.echo(file)
     for name, reason in outcome.missing.items():
         click.echo(f"without {name}: {reason}", err=True)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="TCP port."
+)
+@click.option(
+    "--models", callback=comma_separated,
+    help="Names, comma-separated, the first one the default; or the file of readouts that `train` "
+    "wrote. Default: all that predict images alone.",
+)  # fmt: skip
+@click.option(
+    "--queue", type=click.IntRange(min=1), default=16, show_default=True,
+    help="Predictions that may wait or run; more are refused.",
+)  # fmt: skip
+@click.option(
+    "--timeout", type=click.FloatRange(min=1), default=120.0, show_default=True,
+    help="Seconds until a request is given up.",
+)  # fmt: skip
+@click.option(
+    "--max-mib", type=click.IntRange(min=1), default=20, show_default=True,
+    help="Size of a request.",
+)  # fmt: skip
+@click.option(
+    "--max-megapixels", type=click.FloatRange(min=0, min_open=True), default=12.0,
+    show_default=True, help="Size of an image.",
+)  # fmt: skip
+@click.option(
+    "--allow-host", multiple=True, metavar="NAME",
+    help="Name by which clients call this machine; others are refused. Repeatable. Default: names "
+    "of this machine for itself, or any with --host.",
+)  # fmt: skip
+def serve(
+    host: str,
+    port: int,
+    models: tuple[str, ...],
+    queue: int,
+    timeout: float,
+    max_mib: int,
+    max_megapixels: float,
+    allow_host: tuple[str, ...],
+) -> None:
+    """Serve predictions: a page to try an image on, and an interface for programs.
+
+    Listens on this machine alone unless told otherwise. Images are predicted in memory and not
+    kept.
+
+    \b
+    Examples:
+      python -m benchmark serve
+      python -m benchmark serve --models deepgaze-mixture,deepgaze2 --port 8080
+      python -m benchmark serve --host 0.0.0.0 --allow-host gaze.example.org
+    """
+    from benchmark.web.serve import serve as start
+    from benchmark.web.settings import Settings
+
+    settings = Settings(
+        models=models,
+        queue=queue,
+        timeout=timeout,
+        max_bytes=max_mib * 2**20,
+        max_pixels=int(max_megapixels * 1e6),
+        hosts=allow_host or Settings.hosts,
+    )
+    start(host, port, settings)

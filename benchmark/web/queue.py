@@ -1,0 +1,116 @@
+"""A bounded queue before one computing thread: equal questions share one answer."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+
+from numpy.typing import NDArray
+
+from benchmark.web.problem import Problem
+
+#: Seconds that a prediction is thought to take before one was timed.
+FIRST_GUESS = 2.0
+
+
+class Queue:
+    """Computes answers one after the other, since each computation uses all cores by itself.
+
+    Args:
+        size: computations that may wait or run; more are refused.
+        timeout: seconds until a request is given up. A computation that nobody waits for any more
+            is dropped, unless it has begun.
+        kept_bytes: memory for the answers given last.
+    """
+
+    def __init__(self, size: int, timeout: float, kept_bytes: int):
+        self.size = size
+        self.timeout = timeout
+        self.kept_bytes = kept_bytes
+        self.computed = self.shared = self.repeated = self.refused = self.timed_out = 0
+        self.seconds = FIRST_GUESS
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="predict")
+        self._running: dict[str, Future[NDArray]] = {}
+        self._waiting: dict[str, int] = {}
+        self._kept: OrderedDict[str, NDArray] = OrderedDict()
+
+    @property
+    def pending(self) -> int:
+        """Computations that wait or run."""
+        return len(self._running)
+
+    async def answer(self, key: str, compute: Callable[[], NDArray]) -> NDArray:
+        """The answer of ``compute``, or of a computation with the same key.
+
+        Raises:
+            Problem: the queue is full (429) or the time is over (504).
+        """
+        if key in self._kept:
+            self.repeated += 1
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        future = self._running.get(key)
+        if future is not None and not future.cancelled():
+            self.shared += 1
+        elif self.pending >= self.size:
+            self.refused += 1
+            seconds = max(1, math.ceil(self.seconds * self.pending))
+            raise Problem(
+                429,
+                f"{self.pending} predictions are waiting already: try again in {seconds} s.",
+                {"Retry-After": str(seconds)},
+            )
+        else:
+            future = self._start(key, compute)
+        self._waiting[key] = self._waiting.get(key, 0) + 1
+        awaited = asyncio.wrap_future(future)
+        awaited.add_done_callback(lambda done: done.cancelled() or done.exception())
+        try:
+            return await asyncio.wait_for(asyncio.shield(awaited), self.timeout)
+        except asyncio.TimeoutError as error:
+            self.timed_out += 1
+            raise Problem(
+                504, f"the prediction took longer than {self.timeout:g} s: try a smaller image."
+            ) from error
+        finally:
+            self._waiting[key] -= 1
+            if not self._waiting[key]:
+                del self._waiting[key]
+                future.cancel()  # does nothing to a computation that has begun
+
+    def _start(self, key: str, compute: Callable[[], NDArray]) -> Future[NDArray]:
+        loop = asyncio.get_running_loop()
+
+        def timed() -> NDArray:
+            began = time.monotonic()
+            found = compute()
+            self.seconds += 0.2 * (time.monotonic() - began - self.seconds)
+            return found
+
+        def tell(future: Future[NDArray]) -> None:
+            with suppress(RuntimeError):  # the loop has ended: nobody is there to be told
+                loop.call_soon_threadsafe(self._finished, key, future)
+
+        future = self._thread.submit(timed)
+        self._running[key] = future
+        future.add_done_callback(tell)
+        return future
+
+    def _finished(self, key: str, future: Future[NDArray]) -> None:
+        if self._running.get(key) is future:
+            del self._running[key]
+        if future.cancelled() or future.exception():
+            return
+        self.computed += 1
+        self._kept[key] = future.result()
+        while self._kept and sum(each.nbytes for each in self._kept.values()) > self.kept_bytes:
+            self._kept.popitem(last=False)
+
+    def close(self) -> None:
+        """Finish what was started, and drop what was not."""
+        self._thread.shutdown(wait=True, cancel_futures=True)

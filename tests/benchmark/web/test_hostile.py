@@ -1,0 +1,144 @@
+"""Thousands of requests that mean no good: each is refused with a message, none breaks anything."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import numpy as np
+from PIL import Image
+
+from tests.benchmark.web.conftest import encoded, picture
+
+ALLOWED = {200, 400, 413, 415, 422}
+
+
+def chunk(name, data):
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def lying_png(width, height, data, depth=8, colour=2):
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    )
+
+
+def hostile(rng):
+    """Fuzzed, truncated, lying and exploding files."""
+    whole = [
+        encoded(picture(24, 32, mode, seed=n), kind)
+        for n, (kind, mode) in enumerate(
+            [("PNG", "RGB"), ("PNG", "P"), ("JPEG", "RGB"), ("JPEG", "CMYK"), ("WEBP", "RGB"),
+             ("TIFF", "RGB"), ("TIFF", "1"), ("GIF", "P"), ("BMP", "RGB")]
+        )
+    ]  # fmt: skip
+    for n in range(1600):
+        data = bytearray(whole[n % len(whole)])
+        for _ in range(int(rng.integers(1, 12))):
+            data[rng.integers(len(data))] = rng.integers(256)
+        yield bytes(data)
+    for data in whole:
+        for cut in np.linspace(0, len(data) - 1, 40).astype(int):
+            yield data[:cut]
+    for n in range(60):
+        yield rng.bytes(n * 7)
+    for size in ((2**31 - 1, 2**31 - 1), (60000, 60000), (0, 5), (1, 1), (400, 400)):
+        yield lying_png(*size, zlib.compress(b"\0" * 100))
+    text = zlib.compress(b"A" * 50_000_000, 9)
+    small = encoded(picture(8, 8))
+    yield small[:33] + chunk(b"zTXt", b"Comment\0\0" + text) + small[33:]
+    yield small[:33] + chunk(b"iCCP", b"profile\0\0" + text) + small[33:]
+    yield lying_png(400, 400, zlib.compress(b"\0" * 100_000_000, 9))
+    for other in (
+        b"<svg onload='alert(1)'/>",
+        b"%PDF-1.4",
+        b"\x93NUMPY\x01\0v\0{",
+        b"PK\3\4",
+        b"GIF8",
+    ):
+        yield other
+    buffer = io.BytesIO()
+    Image.new("RGB", (20, 20)).save(buffer, "PPM")
+    yield buffer.getvalue()
+
+
+def test_two_thousand_hostile_images(client):
+    count = 0
+    for data in hostile(np.random.default_rng(0)):
+        answer = client.post("/predict", files={"image": ("x", data)}, data={"format": "npy"})
+        count += 1
+        assert answer.status_code in ALLOWED, (answer.status_code, answer.text, data[:40])
+        if answer.status_code != 200:
+            assert 10 < len(answer.json()["detail"]) < 1000
+    assert count >= 2000
+
+
+def test_hostile_centre_biases(client, image):
+    rng = np.random.default_rng(1)
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros((6, 8)))
+    good = buffer.getvalue()
+    bad = [good[:n] for n in range(10, len(good), 9)]
+    for _ in range(150):
+        data = bytearray(good)
+        data[rng.integers(8, 100)] = rng.integers(256)
+        bad.append(bytes(data))
+    objects = io.BytesIO()
+    np.save(objects, np.array([{}], dtype=object), allow_pickle=True)
+    bad.append(objects.getvalue())
+    for values in (
+        np.full((4, 4), np.nan),
+        np.full((4, 4), 1e300),
+        np.zeros((2, 2, 2)),
+        np.zeros(0),
+    ):
+        buffer = io.BytesIO()
+        np.save(buffer, values)
+        bad.append(buffer.getvalue())
+    huge = good.replace(b"(6, 8)", b"(9999999, 99999)"[: len(b"(6, 8)")])
+    bad.append(huge)
+    for data in bad:
+        answer = client.post(
+            "/predict",
+            files={"image": ("x", image), "centre_bias_file": ("b", data)},
+            data={"centre_bias": "uploaded"},
+        )
+        assert answer.status_code in {400, 413, 415, 422}, (answer.status_code, data[:60])
+        assert answer.json()["detail"]
+
+
+def test_hostile_requests(client, image):
+    answers = [
+        client.post("/predict"),
+        client.post("/predict", content=b"{}", headers={"content-type": "application/json"}),
+        client.post("/predict", content=b"--x", headers={"content-type": "multipart/form-data"}),
+        client.post(
+            "/predict", content=b"--x\r\nbroken", headers={"content-type": "multipart/form-data; boundary=x"}
+        ),
+        client.post("/predict", data={"image": "text, no file"}),
+        client.post("/predict", files=[("image", ("x", b"x"))] * 1200),
+        client.post("/predict", files={"image": ("x", image)}, data={f"f{n}": "1" for n in range(2000)}),
+        client.post("/score", files={"image": ("x", image)}, data={"fixations": "x,y\n" * 5000}),
+        client.post("/score", files={"image": ("x", image)}, data={"fixations": "\0"}),
+        client.post("/score", files={"image": ("x", image)}),
+        client.post("/predict", content=b"x", headers={"content-length": "-5"}),
+        client.put("/predict"),
+        client.get("/predict"),
+    ]  # fmt: skip
+    for n, answer in enumerate(answers):
+        assert 400 <= answer.status_code < 500, (n, answer.status_code, answer.text[:200])
+        assert answer.json()["detail"]
+
+
+def test_file_names_go_nowhere(client, image, caplog, capfd):
+    secret = "my-holiday\r\nSet-Cookie: a=b.png"
+    with caplog.at_level(0):
+        answer = client.post("/predict", files={"image": (secret, image)}, data={"format": "png"})
+    assert answer.status_code == 200
+    assert "set-cookie" not in answer.headers
+    assert "holiday" not in str(answer.headers)
+    own = [record for record in caplog.records if record.name.startswith(("benchmark", "uvicorn"))]
+    assert not any("holiday" in record.getMessage() for record in own)
+    assert "holiday" not in "".join(capfd.readouterr())
