@@ -21,6 +21,7 @@ bench:
 	$(PYTHON) -m benchmark.speed
 	$(PYTHON) -m benchmark.speed_deepgaze
 	$(PYTHON) -m benchmark.speed_maps
+	$(PYTHON) -m benchmark.speed_service
 
 validation:
 	$(PYTHON) -m benchmark.validation

@@ -23,7 +23,7 @@ import requests
 from PIL import Image
 
 from benchmark import provenance
-from benchmark.files import write_whole
+from benchmark.files import write_json
 
 OUT = Path("results/speed-service")
 
@@ -86,8 +86,8 @@ class Server:
 def throughput(model: str, images: int, rounds: int) -> dict[str, float]:
     """Seconds per image of the bare model and of the service under load, in the same process.
 
-    The service runs in a thread of this process and is asked by two clients in another process's
-    stead, over loopback; rounds alternate.
+    The service runs in a thread of this process and is asked over loopback by two clients at a
+    time, in another process; rounds alternate.
     """
     import uvicorn
 
@@ -119,8 +119,11 @@ def throughput(model: str, images: int, rounds: int) -> dict[str, float]:
         seed += images
         began = time.perf_counter()
         clients = subprocess.run(
-            [sys.executable, "-m", "benchmark.speed_service", "--clients", f"127.0.0.1:{port}"]
-            + ["--first", str(seed + 1), "--images", str(images)],
+            [
+                *(sys.executable, "-m", "benchmark.speed_service"),
+                *("--clients", f"127.0.0.1:{port}"),
+                *("--first", str(seed + 1), "--images", str(images)),
+            ],
             check=True,
             capture_output=True,
             text=True,
@@ -198,7 +201,8 @@ def main(
         found["crowd"] = crowd(server, 200)
         found["memory"] = memory(server, requests_)
     found["versions"] = provenance.versions()
-    write_whole(out / "service.json", (json.dumps(found, indent=2) + "\n").encode())
+    found["command"] = "python -m benchmark.speed_service"
+    write_json(found, out / "service.json")
     click.echo(json.dumps(found, indent=2))
 
 

@@ -51,14 +51,13 @@ def hostile(rng):
     yield small[:33] + chunk(b"zTXt", b"Comment\0\0" + text) + small[33:]
     yield small[:33] + chunk(b"iCCP", b"profile\0\0" + text) + small[33:]
     yield lying_png(400, 400, zlib.compress(b"\0" * 100_000_000, 9))
-    for other in (
+    yield from (
         b"<svg onload='alert(1)'/>",
         b"%PDF-1.4",
         b"\x93NUMPY\x01\0v\0{",
         b"PK\3\4",
         b"GIF8",
-    ):
-        yield other
+    )
     buffer = io.BytesIO()
     Image.new("RGB", (20, 20)).save(buffer, "PPM")
     yield buffer.getvalue()
@@ -110,23 +109,24 @@ def test_hostile_centre_biases(client, image):
 
 
 def test_hostile_requests(client, image):
+    part = {"image": ("x", image)}
+    form = {"content-type": "multipart/form-data"}
+    with_boundary = {"content-type": "multipart/form-data; boundary=x"}
     answers = [
         client.post("/predict"),
         client.post("/predict", content=b"{}", headers={"content-type": "application/json"}),
-        client.post("/predict", content=b"--x", headers={"content-type": "multipart/form-data"}),
-        client.post(
-            "/predict", content=b"--x\r\nbroken", headers={"content-type": "multipart/form-data; boundary=x"}
-        ),
+        client.post("/predict", content=b"--x", headers=form),
+        client.post("/predict", content=b"--x\r\nbroken", headers=with_boundary),
         client.post("/predict", data={"image": "text, no file"}),
         client.post("/predict", files=[("image", ("x", b"x"))] * 1200),
-        client.post("/predict", files={"image": ("x", image)}, data={f"f{n}": "1" for n in range(2000)}),
-        client.post("/score", files={"image": ("x", image)}, data={"fixations": "x,y\n" * 5000}),
-        client.post("/score", files={"image": ("x", image)}, data={"fixations": "\0"}),
-        client.post("/score", files={"image": ("x", image)}),
+        client.post("/predict", files=part, data={f"f{n}": "1" for n in range(2000)}),
+        client.post("/score", files=part, data={"fixations": "x,y\n" * 5000}),
+        client.post("/score", files=part, data={"fixations": "\0"}),
+        client.post("/score", files=part),
         client.post("/predict", content=b"x", headers={"content-length": "-5"}),
         client.put("/predict"),
         client.get("/predict"),
-    ]  # fmt: skip
+    ]
     for n, answer in enumerate(answers):
         assert 400 <= answer.status_code < 500, (n, answer.status_code, answer.text[:200])
         assert answer.json()["detail"]
