@@ -150,26 +150,26 @@ def crowd(server: Server, clients: int) -> dict[str, Any]:
     }
 
 
-def memory(server: Server, requests_: int) -> dict[str, float]:
-    """Resident memory before and after many requests, in MiB."""
-    for n in range(40):  # answers kept for repetition fill their share first
-        ask(server.address, 20_000 + n)
-    before = server.resident_mb
+def memory(server: Server, requests_: int) -> dict[str, Any]:
+    """Resident memory in MiB after each tenth of many requests for different images.
+
+    The first tenths fill what the service keeps: answers, up to a limit, and the models' own.
+    """
+    statuses: Counter[int] = Counter()
+    resident = []
     with ThreadPoolExecutor(4) as pool:
-        statuses = Counter(pool.map(lambda n: ask(server.address, 30_000 + n), range(requests_)))
-    return {
-        "requests": requests_,
-        "answered": statuses[200],
-        "before_mib": before,
-        "after_mib": server.resident_mb,
-    }
+        for part in range(10):
+            seeds = range(30_000 + part * requests_ // 10, 30_000 + (part + 1) * requests_ // 10)
+            statuses.update(pool.map(lambda n: ask(server.address, n), seeds))
+            resident.append(round(server.resident_mb))
+    return {"requests": requests_, "answered": statuses[200], "resident_mib": resident}
 
 
 @click.command()
 @click.option("--model", default="deepgaze2", show_default=True)
 @click.option("--images", default=12, show_default=True, help="Images in each round.")
 @click.option("--rounds", default=5, show_default=True)
-@click.option("--requests", "requests_", default=400, show_default=True, help="For memory.")
+@click.option("--requests", "requests_", default=800, show_default=True, help="For memory.")
 @click.option("--out", type=click.Path(path_type=Path), default=OUT, show_default=True)
 @click.option("--clients", hidden=True, help="Only ask the service of this address.")
 @click.option("--first", default=0, hidden=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import warnings
 from dataclasses import replace
 
 from benchmark.errors import BenchmarkError
@@ -40,6 +41,7 @@ def serve(host: str, port: int, settings: Settings) -> None:
         )
         if settings.hosts == Settings().hosts:
             settings = replace(settings, hosts=("*",))
+    warnings.filterwarnings("ignore", module="PIL")  # of damaged uploads: clients are told
     app = create_app(settings)
     config = uvicorn.Config(
         app,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import warnings
 
 import imageio.v3 as imageio
 import numpy as np
@@ -36,12 +35,10 @@ def decode_image(data: bytes, settings: Settings) -> NDArray[np.uint8]:
     if not data:
         raise Problem(422, "the image is empty: send the bytes of an image file.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # limits are ours, below
-            with Image.open(io.BytesIO(data), formats=FORMATS) as header:
-                width, height = header.size
-                mode = header.mode
-                turned = header.getexif().get(ExifTags.Base.Orientation, 1) != 1
+        with Image.open(io.BytesIO(data), formats=FORMATS) as header:
+            width, height = header.size
+            mode = header.mode
+            turned = header.getexif().get(ExifTags.Base.Orientation, 1) != 1
     except Image.DecompressionBombError as error:
         raise Problem(
             413, f"the image has too many pixels; at most {settings.max_pixels} are taken."
@@ -58,13 +55,11 @@ def decode_image(data: bytes, settings: Settings) -> NDArray[np.uint8]:
         )
     if min(width, height) < 2:
         raise Problem(422, f"the image has {width} x {height} pixels; at least 2 x 2 are needed.")
-    options = {"mode": "RGB"} if mode == "CMYK" else {}
+    options: dict[str, str] = {"mode": "RGB"} if mode == "CMYK" else {}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            pixels = imageio.imread(
-                io.BytesIO(data), plugin="pillow", index=0, rotate=turned, **options
-            )
+        pixels = imageio.imread(
+            io.BytesIO(data), plugin="pillow", index=0, rotate=turned, **options
+        )
         return as_rgb(np.asarray(pixels))
     except Exception as error:
         raise Problem(

@@ -7,10 +7,12 @@ import struct
 import zlib
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.benchmark.web.conftest import encoded, picture
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # Pillow's, of damaged images
 ALLOWED = {200, 400, 413, 415, 422}
 
 
