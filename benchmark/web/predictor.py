@@ -27,6 +27,8 @@ from models.deepgaze.readout import Lattice
 DEFAULT = "deepgaze2"
 #: Resolution of the images that the readouts learned from.
 PIXELS_PER_DEGREE = 35.0
+#: Images whose readouts' maps are kept, for another centre bias or a mixture that shares them.
+KEPT_IMAGES = 8
 #: How much an image may be enlarged or reduced to come to that.
 LARGEST_ZOOM = 8.0
 CENTRE_BIASES = ("on", "off", "uploaded")
@@ -184,6 +186,8 @@ class Predictor:
             found, _ = checked(found, pixels.shape[:2])
         except (BenchmarkError, UnavailableError) as error:
             raise Problem(422, f"{question.model} cannot predict this image: {error}") from error
+        finally:
+            _forget(model)
         return found if found.shape == shape else resized_log_density(found, shape)
 
 
@@ -207,6 +211,14 @@ def _with_prior(model: Any, prior: GivenPrior) -> Any:
     else:
         made.centerbias = prior
     return made
+
+
+def _forget(model: Any) -> None:
+    """Let a DeepGaze keep no more images than the service wants, so that memory stays level."""
+    for part in model.parts if isinstance(model, Mixture) else [model]:
+        if isinstance(part, DeepGaze):
+            while len(part.weights.kept) > KEPT_IMAGES:
+                part.weights.kept.popitem(last=False)
 
 
 @cache

@@ -341,3 +341,12 @@ def test_no_pickle_is_ever_loaded():
 def test_the_predictor_holds_what_the_command_line_builds():
     made = Predictor(("uniform",))
     assert type(made.models["uniform"]) is type(build("uniform"))
+
+
+def test_few_images_are_kept_in_memory():
+    from benchmark.web.predictor import KEPT_IMAGES, Question
+
+    made = Predictor(("deepgaze2",))
+    for seed in range(KEPT_IMAGES + 3):
+        made.log_density(Question(np.asarray(picture(seed=seed)), "deepgaze2"))
+    assert len(made.models["deepgaze2"].weights.kept) == KEPT_IMAGES
