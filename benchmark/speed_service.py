@@ -37,11 +37,11 @@ def picture(seed: int, height: int = 384, width: int = 512) -> bytes:
     return buffer.getvalue()
 
 
-def ask(address: str, seed: int) -> int:
-    """Status of a prediction of the picture of a seed."""
+def ask(address: str, image: bytes) -> int:
+    """Status of a prediction of an image."""
     answer = requests.post(
         f"{address}/predict",
-        files={"image": ("image", picture(seed))},
+        files={"image": ("image", image)},
         data={"format": "npy"},
         timeout=600,
     )
@@ -142,7 +142,9 @@ def crowd(server: Server, clients: int) -> dict[str, Any]:
     """Statuses that many clients get who ask for different images at once."""
     began = time.perf_counter()
     with ThreadPoolExecutor(clients) as pool:
-        statuses = Counter(pool.map(lambda n: ask(server.address, 10_000 + n), range(clients)))
+        statuses = Counter(
+            pool.map(lambda n: ask(server.address, picture(10_000 + n)), range(clients))
+        )
     return {
         "clients": clients,
         "statuses": {str(status): count for status, count in sorted(statuses.items())},
@@ -160,7 +162,7 @@ def memory(server: Server, requests_: int) -> dict[str, Any]:
     with ThreadPoolExecutor(4) as pool:
         for part in range(10):
             seeds = range(30_000 + part * requests_ // 10, 30_000 + (part + 1) * requests_ // 10)
-            statuses.update(pool.map(lambda n: ask(server.address, n), seeds))
+            statuses.update(pool.map(lambda n: ask(server.address, picture(n)), seeds))
             resident.append(round(server.resident_mb))
     return {"requests": requests_, "answered": statuses[200], "resident_mib": resident}
 
@@ -184,15 +186,13 @@ def main(
 ) -> None:
     """Measure the service beside the bare model, in one run."""
     if clients:
-        for n in range(first, first + images):
-            picture(n)
+        pictures = [picture(n) for n in range(first, first + images)]
         began = time.perf_counter()
         with ThreadPoolExecutor(2) as pool:
-            statuses = list(
-                pool.map(lambda n: ask(f"http://{clients}", n), range(first, first + images))
-            )
+            statuses = list(pool.map(lambda image: ask(f"http://{clients}", image), pictures))
+        seconds = time.perf_counter() - began
         assert statuses == [200] * images, statuses
-        print(json.dumps({"seconds": time.perf_counter() - began}))
+        print(json.dumps({"seconds": seconds}))
         return
     found: dict[str, Any] = {"model": model, "image": "512x384", "throughput": {}}
     found["throughput"] = throughput(model, images, rounds)
