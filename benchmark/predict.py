@@ -85,9 +85,7 @@ def predict(
                 raise BenchmarkError(f"{file}: {error}") from error
             written = []
             if "npy" in formats:
-                buffer = io.BytesIO()
-                np.save(buffer, log_density.astype(np.float32))
-                written.append(write_whole(out / f"{name}.npy", buffer.getvalue()))
+                written.append(write_whole(out / f"{name}.npy", npy(log_density)))
             if "png" in formats:
                 from benchmark.report.plots.overlay import overlay
 
@@ -96,6 +94,13 @@ def predict(
                 written.append(store.add(name, log_density.astype(np.float32)))
             done.append(Predicted(file, tuple(written)))
     return done
+
+
+def npy(log_density: NDArray) -> bytes:
+    """A npy file of a log density: float32, natural log per pixel, (height, width)."""
+    buffer = io.BytesIO()
+    np.save(buffer, log_density.astype(np.float32))
+    return buffer.getvalue()
 
 
 def collect(paths: Iterable[Path], out: Path | None = None) -> dict[str, Path]:

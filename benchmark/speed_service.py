@@ -6,6 +6,7 @@ import gc
 import io
 import json
 import os
+import shlex
 import socket
 import statistics
 import subprocess
@@ -201,7 +202,7 @@ def main(
         found["crowd"] = crowd(server, 200)
         found["memory"] = memory(server, requests_)
     found["versions"] = provenance.versions()
-    found["command"] = "python -m benchmark.speed_service"
+    found["command"] = shlex.join(["python", "-m", "benchmark.speed_service", *sys.argv[1:]])
     write_json(found, out / "service.json")
     click.echo(json.dumps(found, indent=2))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from typing import Any
 
@@ -13,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.feature import peak_local_max
 
-from benchmark.report.plots.overlay import REGIONS, contour_levels, overlay
+from benchmark.report.html import data_address
+from benchmark.report.plots.overlay import REGIONS, contour_levels
 from benchmark.sampling import sample_fixations
 from metrics.auc import auc
 from metrics.information_gain import information_gain, log_likelihood
@@ -27,23 +27,11 @@ RADIUS = 0.03
 SIDE = 1024
 
 
-def npy(log_density: NDArray) -> bytes:
-    """The same bytes as ``predict`` writes: float32, natural log, (height, width)."""
-    buffer = io.BytesIO()
-    np.save(buffer, log_density.astype(np.float32))
-    return buffer.getvalue()
-
-
 def csv(log_density: NDArray) -> bytes:
     """A row of numbers for each row of pixels: natural log, nine digits, as float32 needs."""
     buffer = io.StringIO()
     np.savetxt(buffer, log_density.astype(np.float32), fmt="%.9g", delimiter=",")
     return buffer.getvalue().encode()
-
-
-def png(pixels: NDArray, log_density: NDArray) -> bytes:
-    """The same bytes as ``predict`` writes: the image, faded, under its density."""
-    return overlay(pixels, log_density)
 
 
 def heat(log_density: NDArray) -> str:
@@ -55,7 +43,7 @@ def heat(log_density: NDArray) -> str:
     picture[..., 3] = np.clip(40 + 215 * root, 0, 255)
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return data_address(buffer.getvalue(), "png")
 
 
 def contours(log_density: NDArray) -> list[list[list[float]]]:

@@ -22,6 +22,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from benchmark import __version__
 from benchmark.datasets.photographs import locate, select
+from benchmark.predict import npy
+from benchmark.report.plots.overlay import overlay
 from benchmark.web import answers
 from benchmark.web.guard import Guard
 from benchmark.web.predictor import PIXELS_PER_DEGREE, Predictor, Question, default_centre_bias
@@ -199,11 +201,11 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
 
             return JSONResponse(await in_thread(content))
         if format == "npy":
-            body, kind = await in_thread(answers.npy, log_density), "application/octet-stream"
+            body, kind = await in_thread(npy, log_density), "application/octet-stream"
         elif format == "csv":
             body, kind = await in_thread(answers.csv, log_density), "text/csv"
         else:
-            body = await in_thread(answers.png, question.pixels, log_density)
+            body = await in_thread(overlay, question.pixels, log_density)
             kind = "image/png"
         disposition = f'attachment; filename="prediction.{format}"'
         return Response(body, media_type=kind, headers={"content-disposition": disposition})

@@ -31,7 +31,6 @@ PIXELS_PER_DEGREE = 35.0
 KEPT_IMAGES = 8
 #: How much an image may be enlarged or reduced to come to that.
 LARGEST_ZOOM = 8.0
-CENTRE_BIASES = ("on", "off", "uploaded")
 
 
 @dataclass(frozen=True)
