@@ -33,11 +33,28 @@ FEATURES = click.option(
     help="Folder of the feature cache. Default: $BENCHMARK_FEATURES, or the user's cache.",
 )
 CACHE = click.option("--cache/--no-cache", default=True, help="Keep features on disk.")
+
+
+def quick_precision(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Warn of bfloat16 where the processor lacks the instructions for it."""
+    if value == "bfloat16":
+        from models.deepgaze.precision import bfloat16_is_quick
+
+        if not bfloat16_is_quick():
+            click.echo(
+                "This processor has no instructions for bfloat16, so networks may be hundreds of "
+                "times slower than in float32: leave out --precision.",
+                err=True,
+            )
+    return value
+
+
 PRECISION = click.option(
     "--precision",
     type=click.Choice(["float32", "bfloat16"]),
     default="float32",
     show_default=True,
+    callback=quick_precision,
     help="Of the backbone's computations.",
 )
 JOBS = click.option(
@@ -454,7 +471,7 @@ def download(name: str, data_root: Path | None, force: bool) -> None:
 @click.option("--metrics", callback=comma_separated, help="Columns, comma-separated.")
 @click.option("--intervals/--no-intervals", default=False, help="Show 95 % intervals.")
 @click.option("--standalone", is_flag=True, help="LaTeX: a document of its own.")
-@click.option("--published", is_flag=True, help="Markdown: add what others have published.")
+@click.option("--published", is_flag=True, help="Add what others have published, apart.")
 def table(
     folder: Path,
     style: str,
@@ -477,10 +494,11 @@ def table(
     from benchmark.report.results import Results
 
     results, chosen = Results.read(folder), list(metrics) or None
-    if published and style == "latex":
-        raise BenchmarkError("--published is for Markdown; take values for LaTeX from `published`.")
     if style == "latex":
-        click.echo(latex_table(results, chosen, intervals=intervals, standalone=standalone))
+        text = latex_table(
+            results, chosen, intervals=intervals, standalone=standalone, published=published
+        )
+        click.echo(text)
     else:
         click.echo(markdown_table(results, chosen, intervals=intervals))
         if published:

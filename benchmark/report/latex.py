@@ -7,7 +7,10 @@ from collections.abc import Sequence
 
 from benchmark.report import notes
 from benchmark.report.latex_escape import escape
-from benchmark.report.latex_layout import Layout, Named, blocks
+from benchmark.report.latex_float import floating, line, name_cell
+from benchmark.report.latex_layout import Layout, Rows, blocks
+from benchmark.report.published import of_dataset
+from benchmark.report.published.latex import published_tables
 from benchmark.report.record import Model
 from benchmark.report.results import Results
 from benchmark.report.table import Column, columns
@@ -31,9 +34,6 @@ _PROLOGUE = r"""% Compiles on its own; in a paper, \input it (needs \usepackage{
   \def\finishtable{\end{document}}
 \fi
 """
-# a value above its interval, in one cell; \def, because it is local to the float
-_STACK = r"""\def\stack#1#2{\begin{tabular}[t]{@{}r@{}}#1\\[-1.5pt]
-  \fontsize{6}{7.2}\selectfont #2\end{tabular}}"""
 _EPILOGUE = "\\finishtable\n"
 
 
@@ -42,6 +42,7 @@ def latex_table(
     metrics: Sequence[str] | None = None,
     intervals: bool = False,
     standalone: bool = False,
+    published: bool = False,
 ) -> str:
     """The summary as LaTeX tables; needs the package booktabs.
 
@@ -53,6 +54,7 @@ def latex_table(
         intervals: print bootstrap 95 % intervals below the values.
         standalone: make it a document that compiles on its own. Such a file can still be read with
             ``\\input`` from a paper, where only the table takes effect.
+        published: add tables of what others have published on this data set.
 
     Raises:
         UnknownNameError: there is no such metric in the results.
@@ -63,7 +65,9 @@ def latex_table(
     for number, (layout, some_columns, some_models) in enumerate(blocks(table, models, intervals)):
         caption = _caption(results, table, intervals) if number == 0 else _continued(results)
         rows = _rows(layout, some_columns, some_models, intervals)
-        parts.append(_float(layout, caption, _label(results), number, rows, intervals))
+        parts.append(floating(layout, caption, _label(results), number, rows, intervals))
+    if published:
+        parts += published_tables(of_dataset(results.dataset.name), _label(results))
     text = "\n".join(parts)
     return document(text) if standalone else text
 
@@ -96,37 +100,12 @@ def _label(results: Results) -> str:
     return f"tab:{name}"
 
 
-def _float(
-    layout: Layout, caption: str, label: str, number: int, rows: Sequence[str], intervals: bool
-) -> str:
-    environment = "table*" if layout.wide else "table"
-    lines = [
-        f"\\begin{{{environment}}}[tp]",
-        # further parts carry the number of the first
-        *(["\\addtocounter{table}{-1}"] if number else []),
-        "\\centering",
-        "\\setlength{\\belowcaptionskip}{5pt}",
-        f"\\caption{{{caption}}}",
-        *([] if number else [f"\\label{{{label}}}"]),
-        *([_STACK] if intervals else []),
-        f"\\fontsize{{{layout.size}}}{{{layout.size * 1.2:.1f}}}\\selectfont",
-        f"\\setlength{{\\tabcolsep}}{{{layout.separation}pt}}",
-        f"\\begin{{tabular}}{{{layout.specification}}}",
-        "\\toprule",
-        *rows,
-        "\\bottomrule",
-        "\\end{tabular}",
-        f"\\end{{{environment}}}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
 def _rows(
-    layout: Layout, table: Sequence[Column], models: Sequence[Named], intervals: bool
+    layout: Layout, table: Sequence[Column], models: Rows[Model], intervals: bool
 ) -> list[str]:
     rows = [
-        _row("", [f"{escape(c.label)} {escape(c.metric.arrow)}" for c in table]),
-        _row("Model", [escape(f"({c.unit})") if c.unit else "" for c in table]),
+        line("", [f"{escape(c.label)} {escape(c.metric.arrow)}" for c in table]),
+        line("Model", [escape(f"({c.unit})") if c.unit else "" for c in table]),
         "\\midrule",
     ]
     above: Model | None = None
@@ -134,20 +113,9 @@ def _rows(
         if above is not None and above.ranked and not model.ranked:
             rows.append("\\midrule")
         cells = [_cell(column, model.name, intervals) for column in table]
-        rows.append(_row(_name(title, layout), cells) + ("[4pt]" if intervals else ""))
+        rows.append(line(name_cell(title, layout), cells) + ("[4pt]" if intervals else ""))
         above = model
     return rows
-
-
-def _row(name: str, cells: Sequence[str]) -> str:
-    return " & ".join([name, *cells]) + r" \tabularnewline"
-
-
-def _name(title: str, layout: Layout) -> str:
-    if not layout.breaks_names:
-        return title
-    # \hspace{0pt} lets TeX hyphenate the first word, too
-    return rf"\raggedright\hangindent=1em\hspace{{0pt}}{breakable(title)}"
 
 
 def _cell(column: Column, model: str, intervals: bool) -> str:
@@ -155,9 +123,3 @@ def _cell(column: Column, model: str, intervals: bool) -> str:
     text = f"\\textbf{{{text}}}" if model in column.best else text
     span = escape(column.interval(model)) if intervals else ""
     return f"\\stack{{{text}}}{{{span}}}" if span else text
-
-
-def breakable(escaped: str) -> str:
-    """An escaped name that may be broken after _, - and /, and within very long words."""
-    text = re.sub(r"(\\_|/|-)(?=\w)", r"\1\\allowbreak{}", escaped)
-    return re.sub(r"([A-Za-z0-9]{14})(?=[A-Za-z0-9]{4})", r"\1\\allowbreak{}", text)

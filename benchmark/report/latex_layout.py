@@ -11,11 +11,30 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Protocol, TypeVar
 
-from benchmark.report.record import Model
-from benchmark.report.table import Column
 
-Named = tuple[Model, str]  # a model and its escaped title
+class Row(Protocol):
+    """What a row is about."""
+
+    @property
+    def name(self) -> str: ...
+
+
+class Cells(Protocol):
+    """A column: its head, and what it prints in the row of a name."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+    def text(self, name: str, /) -> str: ...
+    def interval(self, name: str, /) -> str: ...
+
+
+AnyRow = TypeVar("AnyRow", bound=Row)
+AnyCells = TypeVar("AnyCells", bound=Cells)
+Rows = Sequence[tuple[AnyRow, str]]  # each with its escaped title
 
 # (both columns, width in pt, font sizes): article's two columns first, then a journal's
 _PAGES = ((False, 200.0, (9, 8)), (True, 410.0, (9, 8, 7)), (True, 495.0, (8, 7)))
@@ -40,8 +59,8 @@ class Layout:
 
 
 def blocks(
-    table: Sequence[Column], models: Sequence[Named], intervals: bool
-) -> Iterator[tuple[Layout, Sequence[Column], Sequence[Named]]]:
+    table: Sequence[AnyCells], models: Rows[AnyRow], intervals: bool
+) -> Iterator[tuple[Layout, Sequence[AnyCells], Rows[AnyRow]]]:
     """Split a table into parts that fit a page, and lay out each; all in one font size."""
     groups = list(_groups(table, models, intervals))
     size = min(_choose_any(group, models, intervals, 9).size for group in groups)
@@ -52,8 +71,8 @@ def blocks(
 
 
 def _groups(
-    table: Sequence[Column], models: Sequence[Named], intervals: bool
-) -> Iterator[Sequence[Column]]:
+    table: Sequence[AnyCells], models: Rows[AnyRow], intervals: bool
+) -> Iterator[Sequence[AnyCells]]:
     """Halve the columns until each group fits the width of a page."""
     if len(table) == 1 or choose(table, models, intervals):
         yield table
@@ -64,7 +83,7 @@ def _groups(
 
 
 def _choose_any(
-    table: Sequence[Column], models: Sequence[Named], intervals: bool, largest: int
+    table: Sequence[Cells], models: Rows[AnyRow], intervals: bool, largest: int
 ) -> Layout:
     # a single column that no page can hold has no better layout than the narrowest
     narrowest = _layout(True, 7, _NARROWEST_NAME, len(table), math.inf)
@@ -72,7 +91,7 @@ def _choose_any(
 
 
 def choose(
-    table: Sequence[Column], models: Sequence[Named], intervals: bool, largest: int = 9
+    table: Sequence[Cells], models: Rows[AnyRow], intervals: bool, largest: int = 9
 ) -> Layout | None:
     """The first layout that fits, from one column in a large font to a full page in a small one.
 
@@ -104,7 +123,7 @@ def _layout(wide: bool, size: int, room: float, n_columns: int, longest: float) 
     return Layout(wide, size, f"@{{}}{name}{'r' * n_columns}@{{}}", min(room, longest), breaks)
 
 
-def _column_width(column: Column, models: Sequence[Named], size: int, intervals: bool) -> float:
+def _column_width(column: Cells, models: Rows[AnyRow], size: int, intervals: bool) -> float:
     texts = [column.label + "x", f"({column.unit})", *(column.text(m.name) for m, _ in models)]
     width = max(text_width(text, size) for text in texts)
     if intervals:
@@ -124,11 +143,11 @@ def _em(character: str) -> float:
     return 0.92 if character in "mwMW%@−∞" else 0.7 if character.isupper() else 0.53
 
 
-def _pages(models: Sequence[Named], layout: Layout, intervals: bool) -> Iterator[Sequence[Named]]:
+def _pages(models: Rows[AnyRow], layout: Layout, intervals: bool) -> Iterator[Rows[AnyRow]]:
     """Pages of about equal height."""
     total = _height(models, layout, intervals)
     limit = total / math.ceil(total / _page_height(layout.wide))
-    page: list[Named] = []
+    page: list[tuple[AnyRow, str]] = []
     for named in models:
         page.append(named)
         if _height(page, layout, intervals) >= limit:
@@ -138,7 +157,7 @@ def _pages(models: Sequence[Named], layout: Layout, intervals: bool) -> Iterator
         yield page
 
 
-def _height(models: Sequence[Named], layout: Layout, intervals: bool) -> float:
+def _height(models: Rows[AnyRow], layout: Layout, intervals: bool) -> float:
     """Estimated height, in pt, of the rows of ``models``."""
     line = 1.2 * layout.size
     return sum(

@@ -401,3 +401,11 @@ def test_a_data_set_that_is_not_there_says_how_to_get_it(tmp_path, monkeypatch):
     assert result.exit_code == 1
     assert "python -m benchmark download mit1003" in result.output
     assert str(tmp_path / "data") in result.output
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_bfloat16_on_a_processor_without_it_is_warned_of(monkeypatch, quick):
+    monkeypatch.setattr("models.deepgaze.precision.bfloat16_is_quick", lambda: quick)
+    command = ["ablation", "--precision", "bfloat16", "--only", "nothing", "--dataset", "nowhere"]
+    done = CliRunner().invoke(main, command)
+    assert ("hundreds of times slower" in done.stderr) is not quick

@@ -12,6 +12,7 @@ import pytest
 
 from benchmark.report.latex import latex_table
 from benchmark.report.latex_escape import escape
+from benchmark.report.published import blocks, of_dataset
 from benchmark.report.results import Results
 
 needs_latex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex not installed")
@@ -191,3 +192,28 @@ def test_a_title_that_says_it_already_is_not_labelled_twice(make):
     folder = make(simulated=True)
     folder.run["dataset"]["title"] = "Photographs, simulated observers"
     assert latex_table(Results.read(folder.write())).count("simulated observers") == 1
+
+
+@needs_latex
+@pytest.mark.parametrize("dataset", ["mit1003", "osie", "cat2000", "mit300"])
+def test_published_scores_stand_in_tables_of_their_own(make, tmp_path, monkeypatch, dataset):
+    results = Results.read(make(n_models=4).write())
+    measured = latex_table(results, standalone=True)
+    monkeypatch.setattr("benchmark.report.latex.of_dataset", lambda name: of_dataset(dataset))
+    source = latex_table(results, standalone=True, published=True)
+    rows = of_dataset(dataset)
+    added = source[source.index("not to be ranked") :]
+    assert added.count("Source:") + 1 >= len(blocks(rows)) > 1
+    assert r"\textbf" in measured
+    assert r"\textbf" not in added
+    for value in rows["value"]:
+        assert value.removeprefix("-") in added
+    log = compile_latex(tmp_path, "summary", source)
+    assert "Overfull" not in log
+    assert "Float too large" not in log
+    assert "multiply" not in log
+
+
+def test_published_scores_are_not_invented(make):
+    results = Results.read(make().write())  # a data set that nobody else has
+    assert latex_table(results, published=True) == latex_table(results)
