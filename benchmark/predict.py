@@ -14,7 +14,7 @@ import imageio.v3 as imageio
 import numpy as np
 import pysaliency
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 from tqdm import tqdm
 
 from benchmark import registry, selection
@@ -155,7 +155,9 @@ def _problem(file: Path) -> str | None:
 
 
 def read_image(file: Path) -> NDArray:
-    """Pixels of an image file, (height, width) or (height, width, channels).
+    """Pixels of an image file as a viewer shows them, (height, width[, channels]).
+
+    The first frame of an animation, turned as its EXIF orientation says.
 
     Raises:
         DataError: it does not decode.
@@ -164,11 +166,18 @@ def read_image(file: Path) -> NDArray:
         with Image.open(file) as image:
             # four inks would pass for RGB with transparency
             options: dict[str, Any] = {"mode": "RGB"} if image.mode == "CMYK" else {}
+            if is_turned(image):
+                options |= {"plugin": "pillow", "index": 0, "rotate": True}
         pixels = np.asarray(imageio.imread(file, **options))
     # Image libraries raise anything from OSError to SyntaxError on damaged files.
     except Exception as error:
         raise DataError(f"{file}: cannot be read as an image ({error}).") from error
     return pixels[0] if pixels.ndim == 4 else pixels  # the first frame of an animation
+
+
+def is_turned(image: Image.Image) -> bool:
+    """Whether an image's EXIF orientation has viewers turn or mirror it."""
+    return image.getexif().get(ExifTags.Base.Orientation, 1) != 1
 
 
 def build(name: str) -> Any:

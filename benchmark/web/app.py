@@ -28,7 +28,7 @@ from benchmark.web import answers
 from benchmark.web.guard import Guard
 from benchmark.web.predictor import PIXELS_PER_DEGREE, Predictor, Question, default_centre_bias
 from benchmark.web.problem import Problem
-from benchmark.web.queue import Queue
+from benchmark.web.queue import Progress, Queue
 from benchmark.web.settings import Settings
 from benchmark.web.upload import decode_centre_bias, decode_image, parse_fixations
 
@@ -40,12 +40,14 @@ STATIC = {
 EXAMPLES = ("astronaut", "coffee", "chelsea", "rocket")
 #: Images that are decoded, or answers that are drawn, at a time.
 THREADS = 2
+TICKET = r"^[A-Za-z0-9-]{0,64}$"
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": text}
     for status, text in {
         400: "The request is malformed.",
-        404: "There is no such model.",
+        404: "There is no such model or ticket.",
         408: "The request did not arrive in time.",
+        409: "A request with this ticket is in flight.",
         413: "The request or the image is too large.",
         415: "This is no image of a known format.",
         422: "The request cannot be answered; the message says what to change.",
@@ -68,6 +70,11 @@ Resolution = Annotated[
         gt=0,
         allow_inf_nan=False,
     ),
+]
+
+Ticket = Annotated[
+    str,
+    Form(description="a name of your choice, to ask /progress how far it is", pattern=TICKET),
 ]
 
 
@@ -128,6 +135,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         centre_bias: str,
         centre_bias_file: UploadFile | None,
         pixels_per_degree: float | None,
+        ticket: str,
     ) -> tuple[Question, Any]:
         """The question of a request, and its answer."""
         pixels = await in_thread(decode_image, await image.read(), settings)
@@ -140,7 +148,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         )
         predictor.check(question, settings.max_pixels)
         key = await in_thread(lambda: question.key)
-        return question, await queue.answer(key, lambda: predictor.log_density(question))
+        return question, await queue.answer(key, lambda: predictor.log_density(question), ticket)
 
     def described(question: Question) -> dict[str, Any]:
         height, width = question.pixels.shape[:2]
@@ -183,11 +191,13 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         format: Annotated[Literal["json", "npy", "csv", "png"], Form()] = "json",
         samples: Annotated[int, Form(ge=0, le=1000, description="fixations to draw")] = 0,
         seed: Annotated[int, Form(ge=0, lt=2**32)] = 0,
+        ticket: Ticket = "",
     ) -> Response:
         """Predict an image: where people look in it."""
-        question, log_density = await asked(
-            image, model, centre_bias, centre_bias_file, pixels_per_degree
-        )
+        with queue.follow(ticket):
+            question, log_density = await asked(
+                image, model, centre_bias, centre_bias_file, pixels_per_degree, ticket
+            )
         if format == "json":
 
             def content() -> dict[str, Any]:
@@ -220,14 +230,16 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         centre_bias: CentreBias = "on",
         centre_bias_file: CentreBiasFile = None,
         pixels_per_degree: Resolution = None,
+        ticket: Ticket = "",
     ) -> JSONResponse:
         """Score fixations measured on an image under a model's prediction of it.
 
         Information gain is relative to the centre bias: the uploaded one, else MIT1003's.
         """
-        question, log_density = await asked(
-            image, model, centre_bias, centre_bias_file, pixels_per_degree
-        )
+        with queue.follow(ticket):
+            question, log_density = await asked(
+                image, model, centre_bias, centre_bias_file, pixels_per_degree, ticket
+            )
 
         def content() -> dict[str, Any]:
             shape = question.pixels.shape[:2]
@@ -241,6 +253,11 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
     def models() -> list[dict[str, Any]]:
         """The models that can be asked for, the default one first."""
         return predictor.describe()
+
+    @app.get("/progress/{ticket}", responses={404: PROBLEMS[404]})
+    async def progress(ticket: str) -> Progress:
+        """How far the request is that was sent with this ticket and is not yet answered."""
+        return queue.progress(ticket)
 
     @app.get("/health")
     async def health() -> dict[str, Any]:

@@ -6,9 +6,10 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 from numpy.typing import NDArray
 
@@ -16,6 +17,21 @@ from benchmark.web.problem import Problem
 
 #: Seconds that a prediction is thought to take before one was timed.
 FIRST_GUESS = 2.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a request is.
+
+    Attributes:
+        state: "reading" the upload, "waiting", "predicting", or "answering" what is computed.
+        ahead: computations before its own, the running one included.
+        seconds: expected until its own is done, from how long the last ones took.
+    """
+
+    state: str
+    ahead: int = 0
+    seconds: float = 0.0
 
 
 class Queue:
@@ -38,18 +54,61 @@ class Queue:
         self._running: dict[str, Future[NDArray]] = {}
         self._waiting: dict[str, int] = {}
         self._kept: OrderedDict[str, NDArray] = OrderedDict()
+        self._began = 0.0
+        self._tickets: dict[str, str] = {}  # to the key of what is computed, or ""
 
     @property
     def pending(self) -> int:
         """Computations that wait or run."""
         return len(self._running)
 
-    async def answer(self, key: str, compute: Callable[[], NDArray]) -> NDArray:
+    @contextmanager
+    def follow(self, ticket: str) -> Iterator[None]:
+        """Let a request be asked for by a name of its sender's while it is answered.
+
+        Raises:
+            Problem: another request in flight has that name (409).
+        """
+        if not ticket:
+            yield
+            return
+        if ticket in self._tickets:
+            raise Problem(409, "a request with this ticket is in flight: choose another ticket.")
+        self._tickets[ticket] = ""
+        try:
+            yield
+        finally:
+            del self._tickets[ticket]
+
+    def progress(self, ticket: str) -> Progress:
+        """How far the request of that name is.
+
+        Raises:
+            Problem: there is none in flight (404).
+        """
+        if ticket not in self._tickets:
+            raise Problem(404, "no request with this ticket is in flight.")
+        key = self._tickets[ticket]
+        if not key:
+            return Progress("reading")
+        if key not in self._running:
+            return Progress("answering")
+        ahead = list(self._running).index(key)  # one thread takes them in order
+        left = max(0.0, self.seconds - (time.monotonic() - self._began))
+        seconds = round(ahead * self.seconds + left, 1)
+        return Progress("waiting" if ahead else "predicting", ahead, seconds)
+
+    async def answer(self, key: str, compute: Callable[[], NDArray], ticket: str = "") -> NDArray:
         """The answer of ``compute``, or of a computation with the same key.
+
+        Args:
+            ticket: a name that is followed, see :meth:`follow`.
 
         Raises:
             Problem: the queue is full (429) or the time is over (504).
         """
+        if ticket:
+            self._tickets[ticket] = key
         if key in self._kept:
             self.repeated += 1
             self._kept.move_to_end(key)
@@ -87,9 +146,9 @@ class Queue:
         loop = asyncio.get_running_loop()
 
         def timed() -> NDArray:
-            began = time.monotonic()
+            self._began = time.monotonic()
             found = compute()
-            self.seconds += 0.2 * (time.monotonic() - began - self.seconds)
+            self.seconds += 0.2 * (time.monotonic() - self._began - self.seconds)
             return found
 
         def tell(future: Future[NDArray]) -> None:

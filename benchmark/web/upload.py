@@ -12,8 +12,9 @@ import math
 import imageio.v3 as imageio
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import Image
 
+from benchmark.predict import is_turned
 from benchmark.web.problem import Problem
 from benchmark.web.settings import Settings
 from models.deepgaze.images import as_rgb
@@ -38,7 +39,7 @@ def decode_image(data: bytes, settings: Settings) -> NDArray[np.uint8]:
         with Image.open(io.BytesIO(data), formats=FORMATS) as header:
             width, height = header.size
             mode = header.mode
-            turned = header.getexif().get(ExifTags.Base.Orientation, 1) != 1
+            turned = is_turned(header)
     except Image.DecompressionBombError as error:
         raise Problem(
             413, f"the image has too many pixels; at most {settings.max_pixels} are taken."

@@ -43,16 +43,20 @@ async function predict() {
   if (!state.image) return;
   if ($("centre-bias").value === "uploaded" && !$("bias-file").files[0]) { say("Choose the file of the centre bias."); return; }
   const number = ++state.request, began = performance.now();
+  const ticket = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(16)).join("-");
   fail(""); say("Predicting…");
   const clock = setInterval(async () => {
     const seconds = Math.round((performance.now() - began) / 1000);
     let waiting = "";
-    try { const health = await (await fetch("/health")).json(); if (health.waiting > 1) waiting = `, ${health.waiting} predictions in the queue`; } catch { /* told below */ }
+    try {
+      const found = await fetch(`/progress/${ticket}`);
+      if (found.ok) { const far = await found.json(); if (far.ahead) waiting = `, ${far.ahead} before this one, about ${Math.ceil(far.seconds)} s to go`; }
+    } catch { /* told below */ }
     if (number === state.request && !state.prediction) say(`Predicting… ${seconds} s${waiting}`);
   }, 1000);
   state.prediction = null;
   try {
-    const data = form(); data.append("samples", "50");
+    const data = form(); data.append("samples", "50"); data.append("ticket", ticket);
     const found = await (await send("/predict", data)).json();
     if (number !== state.request) return;
     state.prediction = found; show();

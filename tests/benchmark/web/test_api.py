@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from PIL import Image
+from PIL import Image, ImageOps
 
-from benchmark.predict import build, predict
+from benchmark.predict import build, predict, read_image
 from benchmark.web.app import create_app
 from benchmark.web.predictor import Predictor, default_centre_bias
+from benchmark.web.upload import decode_image
 from metrics.auc import auc
 from metrics.information_gain import information_gain, log_likelihood
 from metrics.nss import nss
+from models.deepgaze.images import as_rgb
 from tests.benchmark.web.conftest import LIMITS, encoded, picture, predictor
 
 
@@ -117,6 +119,21 @@ def test_images_are_turned_as_their_exif_says(client):
     exif[0x0112] = 6
     turned = ask(client, encoded(image, "JPEG", exif=exif), format="npy")
     assert density(turned).shape == (60, 40)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_the_service_and_the_command_line_see_the_same_pixels(tmp_path, kind, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(picture(40, 60), kind, exif=exif)
+    file = tmp_path / f"image.{kind.lower()}"
+    file.write_bytes(data)
+    seen = decode_image(data, LIMITS)
+    with Image.open(file) as image:
+        expected = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    np.testing.assert_array_equal(seen, expected)
+    np.testing.assert_array_equal(as_rgb(read_image(file)), expected)
 
 
 @pytest.mark.parametrize(
@@ -247,6 +264,49 @@ def test_equal_requests_share_a_computation_and_a_full_queue_refuses(quick):
     assert refused.status_code == 429
     assert int(refused.headers["retry-after"]) >= 1
     assert health["waiting"] == 2
+
+
+def test_progress_of_a_request(quick):
+    import httpx
+
+    app = create_app(LIMITS, predictor(quick=quick))
+
+    async def scenario():
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+
+            def post(ticket, seed):
+                files = {"image": ("x", encoded(picture(seed=seed)))}
+                return asyncio.create_task(
+                    client.post("/predict", files=files, data={"ticket": ticket})
+                )
+
+            quick.go.clear()
+            first = post("first", 0)
+            await asyncio.sleep(0.5)
+            second = post("second", 1)
+            await asyncio.sleep(0.3)
+            told = [
+                (await client.get(f"/progress/{ticket}")).json() for ticket in ("first", "second")
+            ]
+            twice = await post("second", 2)
+            unknown = await client.get("/progress/third")
+            quick.go.set()
+            answers = [(await each).status_code for each in (first, second)]
+            after = await client.get("/progress/second")
+            return told, twice, unknown, answers, after
+
+    told, twice, unknown, answers, after = asyncio.run(scenario())
+    assert [(each["state"], each["ahead"]) for each in told] == [("predicting", 0), ("waiting", 1)]
+    assert 0 <= told[0]["seconds"] <= 2 < told[1]["seconds"] <= 4
+    assert twice.status_code == 409
+    assert unknown.status_code == after.status_code == 404
+    assert answers == [200, 200]
+
+
+def test_tickets_are_plain(client, image):
+    assert ask(client, image, ticket="../x").status_code == 422
+    assert client.get("/progress/%0d%0aSet-Cookie").status_code == 404
 
 
 def test_a_slow_prediction_is_given_up_and_later_ones_are_answered(quick):
