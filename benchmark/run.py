@@ -168,7 +168,7 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
     images = range(len(dataset))[: options.images]
     stored = selection.open_predictions(own, dataset, images, say)
     folder = output_folder(options, _folder_name(dataset), own.names)
-    store = Store(folder / "scores.sqlite")
+    store = Store(folder / "scores.sqlite", say)
     try:
         say(f"{dataset.spec.title}: {len(dataset)} images, {len(dataset.fixations.x)} fixations")
         models, names = _chosen_models(options, own, stored, dataset, say)

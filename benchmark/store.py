@@ -1,15 +1,20 @@
 """Per-image scores on disk: an SQLite file that a killed run resumes from.
 
 Rows are keyed by a hash of everything a score depends on, so a change of data, model, metric or
-setting never meets stale values. Only one process writes; each image is one transaction.
+setting never meets stale values. Only one process writes; each image is one transaction. Each row
+has a checksum: a file with a wrong one, or with a wrong structure, is replaced by one that holds
+what is sound in it, and the rest is computed again.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +23,19 @@ from benchmark.errors import BenchmarkError
 from benchmark.evaluate import Score
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS scores (
-    key TEXT, image INTEGER, metric TEXT, value REAL, n_fixations INTEGER,
+CREATE TABLE IF NOT EXISTS checked_scores (
+    key TEXT, image INTEGER, metric TEXT, value REAL, n_fixations INTEGER, checksum INTEGER,
     PRIMARY KEY (key, image, metric)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS sums (
-    key TEXT, block INTEGER, total BLOB, PRIMARY KEY (key, block)
+CREATE TABLE IF NOT EXISTS checked_sums (
+    key TEXT, block INTEGER, total BLOB, checksum INTEGER, PRIMARY KEY (key, block)
 ) WITHOUT ROWID;
 """
+_TABLES = {"checked_scores": ("key", "image", "metric"), "checked_sums": ("key", "block")}
+#: How SQLite repeats what its tables were made by.
+_STATEMENTS = {
+    " ".join(statement.replace("IF NOT EXISTS ", "").split()) for statement in _SCHEMA.split(";")
+}
 
 _DAMAGED = ("not a database", "malformed")  # what SQLite says of a file that it did not write so
 
@@ -33,18 +43,28 @@ _DAMAGED = ("not a database", "malformed")  # what SQLite says of a file that it
 class Store:
     """Scores by (key, image, metric); ``key`` identifies model, data and settings.
 
+    A damaged file is set aside as ``NAME.damaged``, and a new one begun with what is sound in it.
+
+    Args:
+        say: told of damage.
+
     Raises:
         BenchmarkError: the file cannot be created, read or written (with the reason).
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, say: Callable[[str], None] = lambda text: None):
         self.path = path
+        self._say = say
         with self._explained():
             path.parent.mkdir(parents=True, exist_ok=True)
+            damaged = _set_aside(path) if _is_damaged(path) else None
             self._connection = sqlite3.connect(path, timeout=60)
+            self._connection.text_factory = _text
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._connection.executescript(_SCHEMA)
+            if damaged:
+                self._salvage(damaged)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -52,7 +72,7 @@ class Store:
             yield
         except (sqlite3.Error, OSError) as error:
             if any(sign in str(error) for sign in _DAMAGED):
-                remedy = "The file is damaged: delete it and start again."
+                remedy = "The file is damaged: run again; what can be read of it will be kept."
             else:
                 remedy = (
                     "Is the disk full, or the folder not writable? What was scored before is kept; "
@@ -64,35 +84,127 @@ class Store:
 
     def add(self, keys: dict[str, str], scores: Iterable[Score]) -> None:
         """Write scores in one transaction; ``keys`` maps model names to their keys."""
-        rows = [(keys[s.model], s.image, s.metric, _to_sql(s.value), s.n_fixations) for s in scores]
+        rows = [
+            _checked(keys[s.model], s.image, s.metric, _to_sql(s.value), s.n_fixations)
+            for s in scores
+        ]
         with self._explained(), self._connection:
-            self._connection.executemany("INSERT OR REPLACE INTO scores VALUES (?,?,?,?,?)", rows)
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO checked_scores VALUES (?,?,?,?,?,?)", rows
+            )
 
     def read(self, key: str) -> dict[tuple[int, str], tuple[float, int]]:
         """All scores under a key: (image, metric) -> (value, n_fixations)."""
         with self._explained():
             rows = self._connection.execute(
-                "SELECT image, metric, value, n_fixations FROM scores WHERE key = ?", (key,)
+                "SELECT * FROM checked_scores WHERE key = ?", (key,)
             ).fetchall()
-        return {(image, metric): (_from_sql(value), n) for image, metric, value, n in rows}
+        return {(image, metric): (_from_sql(value), n) for _, image, metric, value, n, _ in rows}
 
     def add_sum(self, key: str, block: int, total: NDArray[np.float64]) -> None:
         """Keep the sum of the reduced predictions of a block of images."""
         with self._explained(), self._connection:
             self._connection.execute(
-                "INSERT OR REPLACE INTO sums VALUES (?,?,?)", (key, block, total.tobytes())
+                "INSERT OR REPLACE INTO checked_sums VALUES (?,?,?,?)",
+                _checked(key, block, total.tobytes()),
             )
 
     def sums(self, key: str) -> dict[int, NDArray[np.float64]]:
         """Sums of reduced predictions by block, flat arrays."""
         with self._explained():
             rows = self._connection.execute(
-                "SELECT block, total FROM sums WHERE key = ? ORDER BY block", (key,)
+                "SELECT * FROM checked_sums WHERE key = ? ORDER BY block", (key,)
             ).fetchall()
-        return {block: np.frombuffer(total) for block, total in rows}
+        return {block: np.frombuffer(total) for _, block, total, _ in rows}
+
+    def _salvage(self, damaged: Path) -> None:
+        """Take over what is sound in a damaged file."""
+        kept = 0
+        for table, values in _sound_rows(damaged):
+            marks = ",".join("?" * len(values))
+            done = self._connection.execute(
+                f"INSERT OR IGNORE INTO {table} VALUES ({marks})", values
+            )
+            kept += done.rowcount
+        self._connection.commit()
+        self._say(
+            f"{self.path} was damaged: {kept} values in it are sound and kept, the others are "
+            f"computed again. The damaged file is now {damaged.name}."
+        )
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether the structure of an existing file is wrong, or the checksum of a row."""
+    if not path.exists():
+        return False
+    with closing(sqlite3.connect(path, timeout=60)) as connection:
+        connection.text_factory = _text
+        try:
+            if connection.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
+                return True
+            statements = [sql for (sql,) in connection.execute("SELECT sql FROM sqlite_schema")]
+            if any(" ".join(sql.split()) not in _STATEMENTS for sql in statements):
+                return True
+            return bool(statements) and any(
+                _checked(*row[:-1]) != row
+                for table in _TABLES
+                for row in connection.execute(f"SELECT * FROM {table}")
+            )
+        except UnicodeDecodeError:  # of a name in the schema
+            return True
+        except sqlite3.DatabaseError as error:
+            if any(sign in str(error) for sign in _DAMAGED):
+                return True
+            raise
+
+
+def _sound_rows(damaged: Path) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """(table, row) of a damaged file, as far as they can be reached from either end."""
+    copy = damaged.with_name(f"{damaged.name}.copy")
+    copy.write_bytes(_padded(damaged.read_bytes()))
+    try:
+        for table, order in _TABLES.items():
+            for direction in ("ASC", "DESC"):
+                with (
+                    closing(sqlite3.connect(copy)) as old,
+                    suppress(sqlite3.Error, UnicodeDecodeError),
+                ):
+                    old.text_factory = _text
+                    columns = ", ".join(f"{column} {direction}" for column in order)
+                    for row in old.execute(f"SELECT * FROM {table} ORDER BY {columns}"):
+                        if _checked(*row[:-1]) == row:
+                            yield table, row
+    finally:
+        copy.unlink()
+
+
+def _padded(data: bytes) -> bytes:
+    """A file with zeros for its missing end: SQLite reads nothing of one that was cut off."""
+    page = int.from_bytes(data[16:18], "big")
+    pages = int.from_bytes(data[28:32], "big")
+    length = min(page * pages, 2**32)
+    return data + bytes(max(0, length - len(data)))
+
+
+def _set_aside(path: Path) -> Path:
+    names = (path.with_name(f"{path.name}.damaged{n or ''}") for n in count())
+    target = next(name for name in names if not name.exists())
+    path.rename(target)
+    for suffix in ("-wal", "-shm"):  # of another file: they would damage the new one
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    return target
+
+
+def _checked(*row: Any) -> tuple[Any, ...]:
+    """A row with its checksum, which tells -0.0 from 0.0 and 1 from 1.0."""
+    return (*row, zlib.crc32(repr(row).encode()))
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="replace")
 
 
 def _to_sql(value: float) -> float | None:

@@ -77,19 +77,76 @@ def damage_half(content):
 
 
 @pytest.mark.parametrize("damage", [damage_all, damage_half])
-def test_a_damaged_file_is_named_and_left_as_it_is(tmp_path, damage):
+def test_a_damaged_file_is_set_aside_and_what_can_be_read_is_kept(tmp_path, damage):
     path = tmp_path / "scores.sqlite"
     store = Store(path)
-    for image in range(300):
-        store.add(KEYS, [Score("a", image, "IG", 1.0, 3)])
+    store.add(KEYS, [Score("a", image, "IG", 1.0, 3) for image in range(3000)])
     store.close()
     damaged = damage(path.read_bytes())
     path.write_bytes(damaged)
-    with pytest.raises(BenchmarkError) as caught:
-        Store(path).read(KEYS["a"])
-    assert str(path) in str(caught.value)
-    assert "damaged: delete it and start again" in str(caught.value)
-    assert path.read_bytes() == damaged
+    said = []
+    again = Store(path, said.append)
+    found = again.read(KEYS["a"])
+    again.close()
+    assert set(found.values()) <= {(1.0, 3)}
+    assert (len(found) > 500) is (damage is damage_half)
+    assert len(found) < 3000
+    assert f"{path} was damaged: {len(found)} values" in said[0]
+    assert path.with_name("scores.sqlite.damaged").read_bytes() == damaged
+    Store(path, said.append).close()
+    assert len(said) == 1  # the new file is sound
+
+
+def test_a_second_damaged_file_does_not_replace_the_first(tmp_path):
+    path = tmp_path / "scores.sqlite"
+    for n in range(2):
+        path.write_bytes(b"no database %d" % n * 100)
+        Store(path).close()
+    for n, suffix in enumerate(("damaged", "damaged1")):
+        assert (
+            path.with_name(f"{path.name}.{suffix}").read_bytes().startswith(b"no database %d" % n)
+        )
+
+
+def test_a_changed_value_counts_as_missing(tmp_path):
+    path = tmp_path / "scores.sqlite"
+    store = Store(path)
+    store.add(KEYS, [Score("a", image, "IG", image + 0.5, 3) for image in range(3)])
+    store.add_sum("key", 0, np.ones(4))
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE checked_scores SET value = 7.5 WHERE image = 1")
+        connection.execute("UPDATE checked_sums SET total = ?", (np.zeros(4).tobytes(),))
+    connection.close()
+    said = []
+    again = Store(path, said.append)
+    assert again.read(KEYS["a"]) == {(0, "IG"): (0.5, 3), (2, "IG"): (2.5, 3)}
+    assert again.sums("key") == {}
+    assert "was damaged: 2 values in it are sound" in said[0]
+    again.add(KEYS, [Score("a", 1, "IG", 1.5, 3)])
+    assert again.read(KEYS["a"])[1, "IG"] == (1.5, 3)
+    again.close()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_flipped_byte_gives_a_wrong_value(tmp_path, seed):
+    path = tmp_path / "scores.sqlite"
+    store = Store(path)
+    scores = [Score("a", image, "IG", image / 7, 3) for image in range(400)]
+    store.add(KEYS, scores)
+    right = store.read(KEYS["a"])
+    store.close()
+    rng = np.random.default_rng(seed)
+    data = bytearray(path.read_bytes())
+    for _ in range(5):
+        data[rng.integers(len(data))] ^= int(rng.integers(1, 256))
+    path.write_bytes(data)
+    again = Store(path)
+    found = again.read(KEYS["a"])
+    assert found.items() <= right.items()
+    again.add(KEYS, scores)
+    assert again.read(KEYS["a"]) == right
+    again.close()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
