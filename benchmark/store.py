@@ -185,8 +185,9 @@ def _padded(data: bytes) -> bytes:
     """A file with zeros for its missing end: SQLite reads nothing of one that was cut off."""
     page = int.from_bytes(data[16:18], "big")
     pages = int.from_bytes(data[28:32], "big")
-    length = min(page * pages, 2**32)
-    return data + bytes(max(0, length - len(data)))
+    missing = page * pages - len(data)
+    believable = data.startswith(b"SQLite format 3\0") and missing < 10 * len(data) + 2**24
+    return data + bytes(max(0, missing)) if believable else data
 
 
 def _set_aside(path: Path) -> Path:
