@@ -27,6 +27,7 @@ def serve(host: str, port: int, settings: Settings) -> None:
         import uvicorn
 
         from benchmark.web.app import create_app
+        from benchmark.web.slow_heads import HeadTimeout
     except ImportError as error:
         raise BenchmarkError(
             f"the service needs a package that is not installed ({error.name}): "
@@ -47,6 +48,7 @@ def serve(host: str, port: int, settings: Settings) -> None:
         app,
         host=host,
         port=port,
+        http=HeadTimeout,
         server_header=False,
         timeout_graceful_shutdown=GRACE,
         limit_concurrency=1000,

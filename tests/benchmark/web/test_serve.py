@@ -6,15 +6,19 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 import requests
+import uvicorn
 
 from benchmark.errors import BenchmarkError
 from benchmark.web.serve import is_loopback, serve
 from benchmark.web.settings import Settings
+from benchmark.web.slow_heads import HeadTimeout
 from tests.benchmark.web.conftest import encoded, picture
 
 
@@ -72,6 +76,51 @@ def test_it_warns_when_bound_wider():
     finally:
         process.kill()
     assert "without a password" in output
+
+
+async def slow_app(scope, receive, send):
+    """Answers after longer than headers may take."""
+    import asyncio
+
+    await asyncio.sleep(1.0)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"done"})
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Address of a server that gives headers 0.4 s."""
+    monkeypatch.setattr(HeadTimeout, "seconds", 0.4)
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(slow_app, port=port, http=HeadTimeout, lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield "127.0.0.1", port
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow:"])
+def test_headers_that_never_end_end_the_connection(impatient, sent):
+    with socket.create_connection(impatient, timeout=10) as client:
+        client.sendall(sent)
+        for _ in range(20):
+            try:
+                client.sendall(b"a" if sent else b"")
+            except OSError:
+                break
+            time.sleep(0.1)
+        with suppress(ConnectionError):  # closed with bytes unread
+            assert client.recv(100) == b""
+
+
+def test_slow_answers_and_later_requests_are_not_cut_off(impatient):
+    host, port = impatient
+    with requests.Session() as session:
+        for _ in range(3):
+            assert session.get(f"http://{host}:{port}/", timeout=10).text == "done"
 
 
 def test_a_taken_port_is_told():
