@@ -138,17 +138,20 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         ticket: str,
     ) -> tuple[Question, Any]:
         """The question of a request, and its answer."""
-        pixels = await in_thread(decode_image, await image.read(), settings)
-        prior = None
-        if centre_bias_file is not None and centre_bias_file.size:
-            data = await centre_bias_file.read()
-            prior = await in_thread(decode_centre_bias, data, pixels.shape[:2], settings)
-        question = Question(
-            pixels, model or predictor.default, centre_bias, prior, pixels_per_degree
-        )
-        predictor.check(question, settings.max_pixels)
-        key = await in_thread(lambda: question.key)
-        return question, await queue.answer(key, lambda: predictor.log_density(question), ticket)
+        with queue.follow(ticket):
+            pixels = await in_thread(decode_image, await image.read(), settings)
+            prior = None
+            if centre_bias_file is not None and centre_bias_file.size:
+                data = await centre_bias_file.read()
+                prior = await in_thread(decode_centre_bias, data, pixels.shape[:2], settings)
+            question = Question(
+                pixels, model or predictor.default, centre_bias, prior, pixels_per_degree
+            )
+            predictor.check(question, settings.max_pixels)
+            key = await in_thread(lambda: question.key)
+            return question, await queue.answer(
+                key, lambda: predictor.log_density(question), ticket
+            )
 
     def described(question: Question) -> dict[str, Any]:
         height, width = question.pixels.shape[:2]
@@ -194,10 +197,9 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         ticket: Ticket = "",
     ) -> Response:
         """Predict an image: where people look in it."""
-        with queue.follow(ticket):
-            question, log_density = await asked(
-                image, model, centre_bias, centre_bias_file, pixels_per_degree, ticket
-            )
+        question, log_density = await asked(
+            image, model, centre_bias, centre_bias_file, pixels_per_degree, ticket
+        )
         if format == "json":
 
             def content() -> dict[str, Any]:
@@ -236,10 +238,9 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
 
         Information gain is relative to the centre bias: the uploaded one, else MIT1003's.
         """
-        with queue.follow(ticket):
-            question, log_density = await asked(
-                image, model, centre_bias, centre_bias_file, pixels_per_degree, ticket
-            )
+        question, log_density = await asked(
+            image, model, centre_bias, centre_bias_file, pixels_per_degree, ticket
+        )
 
         def content() -> dict[str, Any]:
             shape = question.pixels.shape[:2]
