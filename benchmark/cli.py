@@ -155,6 +155,15 @@ def main() -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @JOBS
 @click.option(
+    "--backend", type=click.Choice(["loky", "threading", "dask"]), default="loky",
+    show_default=True, help="What computes: processes, threads, or Dask's workers.",
+)  # fmt: skip
+@click.option(
+    "--scheduler", metavar="ADDRESS",
+    help="Of a Dask cluster, or the file that its scheduler wrote. Default: a cluster of --jobs "
+    "processes on this machine.",
+)  # fmt: skip
+@click.option(
     "--draws", type=click.IntRange(min=100), default=10_000, show_default=True,
     help="Bootstrap draws of the intervals.",
 )  # fmt: skip
@@ -185,6 +194,7 @@ def run(**options: Any) -> None:
       python -m benchmark run --dataset mit1003 --model my_package.models:MyModel
       python -m benchmark run --dataset osie --model training/deepgaze2-mine/deepgaze2.safetensors
       python -m benchmark run --dataset images/ --fixations hidden.csv
+      python -m benchmark run --dataset mit1003 --backend dask --scheduler tcp://node1:8786
     """
     from benchmark.run import Options
     from benchmark.run import run as run_benchmark

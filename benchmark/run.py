@@ -23,7 +23,8 @@ from benchmark.datasets.locate import load, subset_by_size
 from benchmark.errors import BenchmarkError
 from benchmark.evaluate import Evaluation, Failure, Score, model_hash, parameters
 from benchmark.files import write_csv, write_json
-from benchmark.parallel import ordered_map, shards
+from benchmark.parallel import Backend, ordered_map, shards
+from benchmark.parallel.backend import Workers
 from benchmark.reuse import Record, Reuse, groups, tell
 from benchmark.scores import IMAGE_SUFFIX, PER_FIXATION, differences, summarise
 from benchmark.shuffled import GRID, MeanPrediction, reduced
@@ -61,6 +62,7 @@ class Options:
         subset: "WIDTHxHEIGHT": only images of this size, for fits as well.
         kernel_size: of empirical maps in pixels, None for the data set's own.
         out: folder for the results, None for results/DATASET (see :func:`output_folder`).
+        jobs, backend, scheduler: who computes (benchmark/parallel/backend.py).
         reuse: results folders from which to take scores of unchanged models (benchmark/reuse.py).
         confirm: images to score anew where a model's code has changed, to take its scores still if
             they are the same; 0 for scoring it anew.
@@ -84,6 +86,8 @@ class Options:
     kernel_size: float | None = None
     seed: int = 0
     jobs: int = 1
+    backend: str = "loky"
+    scheduler: str | None = None
     draws: int = 10_000
     out: Path | None = None
     reuse: tuple[Path, ...] = ()
@@ -147,8 +151,7 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
         BenchmarkError: an option, a file or a folder cannot be used. What was scored before stays
             in the store, from which the next run goes on.
     """
-    if options.jobs == 0:
-        raise BenchmarkError("--jobs must be a number of processes, or -1: one per core; not 0.")
+    backend = Backend(options.jobs, options.backend, options.scheduler)
     variants = _variants(options)
     records = [Record(folder) for folder in options.reuse]
     if options.confirm and not records:
@@ -193,8 +196,9 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
         )
         origins = _reused(reuse, names, keys, store, say) if records else {}
         pending = [name for name in names if name not in origins]
-        _mean_predictions(evaluation, pending, keys, store, options.jobs)
-        failures = _score(evaluation, names, keys, store, options.jobs)
+        with backend.started() as workers:
+            _mean_predictions(evaluation, pending, keys, store, workers)
+            failures = _score(evaluation, names, keys, store, workers)
         scores = _collect(evaluation, names, keys, store)
     finally:
         store.close()
@@ -405,7 +409,11 @@ def _key_with_sum(key: str, total: np.ndarray) -> str:
 
 
 def _mean_predictions(
-    evaluation: Evaluation, names: Sequence[str], keys: dict[str, str], store: Store, jobs: int
+    evaluation: Evaluation,
+    names: Sequence[str],
+    keys: dict[str, str],
+    store: Store,
+    workers: Workers,
 ) -> None:
     """Add up the predictions of models whose shuffled baseline must be computed from them.
 
@@ -421,7 +429,8 @@ def _mean_predictions(
         sums = store.sums(keys[name])
         missing = [index for index in range(len(blocks)) if index not in sums]
         work = [blocks[index] for index in missing]
-        with closing(ordered_map(partial(_block_sum, evaluation, name), work, jobs)) as results:
+        sum_of = partial(_block_sum, name)
+        with closing(ordered_map(sum_of, work, workers, evaluation)) as results:
             bar = tqdm(results, total=len(missing), desc=f"mean prediction of {name}", unit="block")
             for index, (total, failed) in zip(missing, bar):
                 unscored += failed
@@ -436,7 +445,7 @@ def _mean_predictions(
 
 
 def _block_sum(
-    evaluation: Evaluation, name: str, images: Sequence[int]
+    name: str, evaluation: Evaluation, images: Sequence[int]
 ) -> tuple[np.ndarray, list[Failure]]:
     total, failures = np.zeros((GRID, GRID)), []
     for image in images:
@@ -448,7 +457,11 @@ def _block_sum(
 
 
 def _score(
-    evaluation: Evaluation, names: Sequence[str], keys: dict[str, str], store: Store, jobs: int
+    evaluation: Evaluation,
+    names: Sequence[str],
+    keys: dict[str, str],
+    store: Store,
+    workers: Workers,
 ) -> list[Failure]:
     """Score what the store does not hold yet; every result is written as soon as it is there."""
     done = {name: store.read(keys[name]) for name in names}
@@ -468,7 +481,7 @@ def _score(
         desc="scoring",
         unit="image",
     )
-    results = ordered_map(partial(_score_shard, evaluation), shards(work, jobs), jobs)
+    results = ordered_map(_score_shard, shards(work, workers.count), workers, evaluation)
     with bar, closing(results):
         for shard in results:
             for scored in shard:

@@ -229,14 +229,14 @@ def test_options_reach_the_run(monkeypatch, tmp_path):
     arguments = (
         "run --dataset d/ --data-root r --models a,b --metrics IG,,AUC, --protocol mit2014 "
         "--maps naive --images 3 --subset 10x20 --kernel-size 1.5 --seed 4 --jobs 2 --draws 100 "
-        "--out o"
+        "--backend dask --scheduler tcp://node1:8786 --out o"
     )
     invoke(*shlex.split(arguments))
     assert given == [
         Options(
             dataset="d/", data_root=Path("r"), models=("a", "b"), metrics=("IG", "AUC"),
             protocol="mit2014", maps="naive", images=3, subset="10x20", kernel_size=1.5, seed=4,
-            jobs=2, draws=100, out=Path("o"),
+            jobs=2, backend="dask", scheduler="tcp://node1:8786", draws=100, out=Path("o"),
         )
     ]  # fmt: skip
 

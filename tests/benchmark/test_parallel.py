@@ -15,17 +15,17 @@ from pathlib import Path
 import pytest
 from threadpoolctl import threadpool_info
 
-from benchmark.parallel import SHARD, ordered_map, shards
+from benchmark.parallel import SHARD, Backend, ordered_map, shards
 
 
-@pytest.mark.parametrize("jobs", [1, 2, 3, 16, -1])
+@pytest.mark.parametrize("workers", [1, 2, 3, 16])
 @pytest.mark.parametrize("count", [0, 1, 2, 7, 100, 1003])
-def test_shards_are_consecutive_pieces_of_everything(count, jobs):
-    pieces = shards(range(count), jobs)
+def test_shards_are_consecutive_pieces_of_everything(count, workers):
+    pieces = shards(range(count), workers)
     assert [item for piece in pieces for item in piece] == list(range(count))
     assert all(0 < len(piece) <= SHARD for piece in pieces)
-    if jobs > 1:
-        assert len(pieces) >= min(count, 4 * jobs)  # nobody idles
+    if workers > 1:
+        assert len(pieces) >= min(count, 4 * workers)  # nobody idles
 
 
 def test_one_process_stores_every_image_at_once():
@@ -33,8 +33,9 @@ def test_one_process_stores_every_image_at_once():
 
 
 def test_negative_jobs_count_cores(monkeypatch):
-    monkeypatch.setattr("benchmark.parallel.effective_n_jobs", lambda jobs: {-1: 2, 2: 2}[jobs])
-    assert shards(range(1000), -1) == shards(range(1000), 2)
+    monkeypatch.setattr("benchmark.parallel.backend.effective_n_jobs", {-1: 2}.get)
+    with Backend(-1).started() as workers:
+        assert workers.count == 2
 
 
 def test_processes_give_the_same_results_in_the_same_order():

@@ -508,10 +508,10 @@ def test_an_error_ends_the_workers_at_once(tmp_path, quick, no_report):
 
     ended = []
 
-    def noted(function, items, jobs):
+    def noted(function, items, workers, shared):
         try:
             for item in items:
-                yield function(item)
+                yield function(shared, item)
         finally:
             ended.append(len(items))
 

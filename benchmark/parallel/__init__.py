@@ -1,0 +1,7 @@
+"""Work on many images: cut into shards, computed by joblib, given back in order as it is ready."""
+
+from benchmark.parallel.backend import Backend
+from benchmark.parallel.mapping import ordered_map
+from benchmark.parallel.shards import SHARD, shards
+
+__all__ = ["SHARD", "Backend", "ordered_map", "shards"]
