@@ -163,6 +163,7 @@ def main() -> None:
     help="Of a Dask cluster, or the file that its scheduler wrote. Default: a cluster of --jobs "
     "processes on this machine.",
 )  # fmt: skip
+@click.option("--profile", is_flag=True, help="Say where the time went; also in profile.csv.")
 @click.option(
     "--draws", type=click.IntRange(min=100), default=10_000, show_default=True,
     help="Bootstrap draws of the intervals.",

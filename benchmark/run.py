@@ -17,6 +17,7 @@ import pysaliency
 from tqdm import tqdm
 
 from benchmark import provenance, registry, selection
+from benchmark.clock import Clock
 from benchmark.datasets.base import Dataset, training_data
 from benchmark.datasets.folder import load_held_out
 from benchmark.datasets.locate import load, subset_by_size
@@ -25,6 +26,8 @@ from benchmark.evaluate import Evaluation, Failure, Score, model_hash, parameter
 from benchmark.files import write_csv, write_json
 from benchmark.parallel import Backend, ordered_map, shards
 from benchmark.parallel.backend import Workers
+from benchmark.profiled import Profiled, taken
+from benchmark.report.profile import SCORING, write_profile
 from benchmark.reuse import Record, Reuse, groups, tell
 from benchmark.scores import IMAGE_SUFFIX, PER_FIXATION, differences, summarise
 from benchmark.shuffled import GRID, MeanPrediction, reduced
@@ -63,6 +66,7 @@ class Options:
         kernel_size: of empirical maps in pixels, None for the data set's own.
         out: folder for the results, None for results/DATASET (see :func:`output_folder`).
         jobs, backend, scheduler: who computes (benchmark/parallel/backend.py).
+        profile: tell where the time went, and write it to profile.csv.
         reuse: results folders from which to take scores of unchanged models (benchmark/reuse.py).
         confirm: images to score anew where a model's code has changed, to take its scores still if
             they are the same; 0 for scoring it anew.
@@ -88,6 +92,7 @@ class Options:
     jobs: int = 1
     backend: str = "loky"
     scheduler: str | None = None
+    profile: bool = False
     draws: int = 10_000
     out: Path | None = None
     reuse: tuple[Path, ...] = ()
@@ -158,12 +163,9 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
         raise BenchmarkError("--confirm is about --reuse: name a results folder with it.")
     own = selection.own_models(options)
     selection.check_chosen(options.models, own)  # before it costs the loading of data
-    if options.fixations is None:
-        dataset = load(options.dataset, options.data_root)
-    else:
-        dataset = load_held_out(Path(options.dataset).expanduser(), options.fixations)
-    if options.subset:
-        dataset = subset_by_size(dataset, options.subset)
+    phases, work = Clock(), Clock()
+    with phases.running("loading the data"):
+        dataset = _loaded(options)
     if options.images is not None and options.images < 1:
         raise BenchmarkError(f"--images must be at least 1, not {options.images}.")
     if not len(dataset.fixations.x):
@@ -174,7 +176,7 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
     store = Store(folder / "scores.sqlite", say)
     try:
         say(f"{dataset.spec.title}: {len(dataset)} images, {len(dataset.fixations.x)} fixations")
-        models, names = _chosen_models(options, own, stored, dataset, say)
+        models, names = _chosen_models(options, own, stored, dataset, say, phases)
         evaluation = Evaluation(
             dataset,
             models,
@@ -197,8 +199,11 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
         origins = _reused(reuse, names, keys, store, say) if records else {}
         pending = [name for name in names if name not in origins]
         with backend.started() as workers:
-            _mean_predictions(evaluation, pending, keys, store, workers)
-            failures = _score(evaluation, names, keys, store, workers)
+            with phases.running("mean predictions"):
+                _mean_predictions(evaluation, pending, keys, store, workers)
+            with phases.running(SCORING):
+                timed = Profiled.of(evaluation) if options.profile else evaluation
+                failures = _score(timed, names, keys, store, workers, work)
         scores = _collect(evaluation, names, keys, store)
     finally:
         store.close()
@@ -206,20 +211,36 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
         "fingerprints": reuse.fingerprints,
         "reused": groups(origins),
     }
-    summary = _export(folder, evaluation, names, scores, failures, stated, options)
+    with phases.running("statistics, tables and figures"):
+        summary = _export(folder, evaluation, names, scores, failures, stated, options)
+    if options.profile:
+        say(write_profile(folder, phases, work, workers.count))
     return Outcome(folder, summary, failures)
 
 
+def _loaded(options: Options) -> Dataset:
+    if options.fixations is None:
+        dataset = load(options.dataset, options.data_root)
+    else:
+        dataset = load_held_out(Path(options.dataset).expanduser(), options.fixations)
+    return subset_by_size(dataset, options.subset) if options.subset else dataset
+
+
 def _chosen_models(
-    options: Options, own: selection.Own, stored: dict[str, Any], dataset: Dataset, say: Report
+    options: Options,
+    own: selection.Own,
+    stored: dict[str, Any],
+    dataset: Dataset,
+    say: Report,
+    phases: Clock,
 ) -> tuple[dict[str, Any], list[str]]:
     """All models that a run needs, and the names of those that it scores."""
     chosen = selection.chosen(options, own, dataset)
     if chosen is None:
-        models = fit_models(dataset, (), say)
+        models = fit_models(dataset, (), say, phases)
     else:
         needed = [need for need in own.needs if need in registry.models()]
-        models = fit_models(dataset, [*chosen, *needed] or ["centerbias"], say)
+        models = fit_models(dataset, [*chosen, *needed] or ["centerbias"], say, phases)
     names = list(models) if chosen is None else list(chosen)
     built = selection.build_own(own, stored, dataset, models, say)
     models, names = {**models, **built}, [*names, *built]
@@ -246,17 +267,22 @@ def _variants(options: Options) -> dict[str, Any]:
 
 
 def fit_models(
-    dataset: Dataset, names: Sequence[str] = (), say: Report = lambda text: None
+    dataset: Dataset,
+    names: Sequence[str] = (),
+    say: Report = lambda text: None,
+    phases: Clock | None = None,
 ) -> dict[str, pysaliency.Model]:
     """Models by name, those that are fitted on the data set fitted, in display order.
 
     Args:
         names: what to build, with all they need; empty for every registered model that applies.
+        phases: counts the time of each fit.
 
     Raises:
         BenchmarkError: a model needs something that this data set does not have; or a model that
             was named lacks weights on this machine (one that was not named is left out).
     """
+    phases = phases or Clock()
     entries = registry.models()
     order = {"baseline": 0, "model": 1, "ceiling": 2}
     data = training_data(dataset)
@@ -288,7 +314,8 @@ def fit_models(
         kind = entry.load()
         if hasattr(kind, "fit"):
             say(f"fitting {name}")
-            built[name] = kind.fit(data, **arguments)
+            with phases.running(f"fitting {name}"):
+                built[name] = kind.fit(data, **arguments)
         else:
             built[name] = kind()
         built[name].caching = False  # predictions of a whole data set would fill the memory
@@ -462,8 +489,13 @@ def _score(
     keys: dict[str, str],
     store: Store,
     workers: Workers,
+    clock: Clock,
 ) -> list[Failure]:
-    """Score what the store does not hold yet; every result is written as soon as it is there."""
+    """Score what the store does not hold yet; every result is written as soon as it is there.
+
+    Args:
+        clock: gets the time of each model and metric, of all workers together.
+    """
     done = {name: store.read(keys[name]) for name in names}
     work = []
     for image in evaluation.images:
@@ -483,7 +515,8 @@ def _score(
     )
     results = ordered_map(_score_shard, shards(work, workers.count), workers, evaluation)
     with bar, closing(results):
-        for shard in results:
+        for shard, counted in results:
+            clock.add(counted)
             for scored in shard:
                 store.add(keys, [s for s in scored if isinstance(s, Score)])
                 failures += [f for f in scored if isinstance(f, Failure)]
@@ -493,8 +526,8 @@ def _score(
 
 def _score_shard(
     evaluation: Evaluation, work: Sequence[tuple[int, list[str]]]
-) -> list[list[Score | Failure]]:
-    return [evaluation.score(image, names) for image, names in work]
+) -> tuple[list[list[Score | Failure]], Clock]:
+    return [evaluation.score(image, names) for image, names in work], taken()
 
 
 def _collect(

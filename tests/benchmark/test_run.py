@@ -186,11 +186,12 @@ def test_a_resumed_run_writes_the_same_bytes(tmp_path, quick, uninterrupted):
     assert content(out) == expected
 
 
-def test_processes_write_the_same_bytes(tmp_path, quick, uninterrupted, monkeypatch):
+@pytest.mark.parametrize("backend", ["loky", "threading", "dask"])
+def test_all_backends_write_the_same_bytes(backend, tmp_path, quick, uninterrupted, monkeypatch):
     expected = uninterrupted(quick)
     monkeypatch.setattr("benchmark.report.writer.write_figures", lambda results, folder: [])
     out = tmp_path / "out"
-    run(options(out, jobs=2))
+    run(options(out, jobs=2, backend=backend))
     written = content(out)
     assert set(written) == TABLES | {"summary.md", "summary.tex"}
     assert written == {name: expected[name] for name in written}

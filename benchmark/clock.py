@@ -1,0 +1,46 @@
+"""Where time goes: seconds by label, each second counted once."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Clock:
+    """Time by label; what runs inside something else is not counted there.
+
+    Attributes:
+        seconds: by label. calls: how often a label's time began.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.calls: Counter[str] = Counter()
+        self._running: list[str] = []
+        self._since = 0.0
+
+    @contextmanager
+    def running(self, label: str) -> Iterator[None]:
+        """Count the time of the block for ``label``."""
+        self._charge()
+        self._running.append(label)
+        self.calls[label] += 1
+        try:
+            yield
+        finally:
+            self._charge()
+            self._running.pop()
+
+    def _charge(self) -> None:
+        now = time.perf_counter()
+        if self._running:
+            self.seconds[self._running[-1]] += now - self._since
+        self._since = now
+
+    def add(self, other: Clock) -> None:
+        """Add what another clock counted."""
+        for label, seconds in other.seconds.items():
+            self.seconds[label] += seconds
+        self.calls.update(other.calls)
