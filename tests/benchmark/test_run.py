@@ -276,7 +276,7 @@ def test_a_change_of_a_model_or_the_data_meets_no_stale_score(tmp_path, quick, n
 def with_models(monkeypatch, **added):
     """Runs score these models, too, after the centre bias."""
 
-    def fitted(dataset, names=(), say=None):
+    def fitted(dataset, names=(), say=None, phases=None):
         return {**fit_models(dataset, ["centerbias"]), **added}
 
     monkeypatch.setattr("benchmark.run.fit_models", fitted)
