@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.deepgaze.files import VARIABLE, whole
+from models.deepgaze.files import VARIABLE, load_array, save_array
 
 #: Memory for the maps made last, in bytes.
 KEPT_BYTES = 2**28
@@ -53,15 +53,11 @@ def _from_disk(identity: str, image_hash: str, module: str, make: Callable[[], M
     content = hashlib.sha256(f"{identity} {source}".encode()).hexdigest()[:16]
     name = f"{module.rpartition('.')[2]}-{content}"
     file = Path(folder) / "maps" / name / image_hash[:2] / f"{image_hash}.npy"
-    try:
-        values = np.load(file, allow_pickle=False)
-        if values.dtype == np.float32 and values.ndim == 2 and values.size:
-            return values  # type: ignore[no-any-return]
-    except (ValueError, OSError, EOFError):  # not made yet, or damaged
-        pass
+    values = load_array(file)
+    if values is not None and values.dtype == np.float32 and values.ndim == 2 and values.size:
+        return np.array(values)
     made = make()
-    with whole(file) as stream:
-        np.save(stream, made)
+    save_array(file, made)
     return made
 
 

@@ -2,7 +2,8 @@
 
 One file a feature map, in half precision, named by everything that its values depend on: backbone
 and the hash of its weights, precision, scale, layer, and the pixels of the image. Files appear
-whole or not at all, so that processes can share a cache and an interruption costs one image.
+whole or not at all, so that processes can share a cache and an interruption costs one image. Each
+has a checksum: what is damaged is computed again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.deepgaze.features import FeatureMap, FeatureSet, axes, extract, loaded
-from models.deepgaze.files import VARIABLE, whole
+from models.deepgaze.files import VARIABLE, load_array, save_array
 
 #: Rises when the same weights and pixels give other features.
 VERSION = 1
@@ -76,7 +77,7 @@ class FeatureCache:
             ).items():
                 half = _half(computed.values, layer)
                 if self.folder is not None:
-                    _write(self.file(image_hash, features, layer, mirrored), half.numpy())
+                    save_array(self.file(image_hash, features, layer, mirrored), half.numpy())
                 found[layer] = replace(computed, values=half)
         return {layer: found[layer] for layer in features.layers}
 
@@ -113,15 +114,7 @@ def _half(values: torch.Tensor, layer: str) -> torch.Tensor:
 
 def _read(file: Path, channels: int) -> NDArray[np.float16] | None:
     """A feature map of so many channels; None if there is none, or the file is damaged."""
-    try:
-        # copy-on-write, since torch wants writable memory; nothing writes to it
-        values = np.load(file, mmap_mode="c", allow_pickle=False)
-    except (ValueError, OSError, EOFError):  # missing, truncated, or not ours
+    values = load_array(file)
+    if values is None or values.dtype != np.float16 or values.ndim != 3:
         return None
-    ours = isinstance(values, np.ndarray) and values.dtype == np.float16 and values.ndim == 3
-    return values if ours and values.shape[2] == channels else None
-
-
-def _write(file: Path, values: NDArray) -> None:
-    with whole(file) as stream:
-        np.save(stream, values)
+    return values if values.shape[2] == channels else None

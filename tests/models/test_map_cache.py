@@ -44,13 +44,17 @@ def test_a_map_is_made_once(folder):
     assert make.calls == len(files(folder)) == 3
 
 
-@pytest.mark.parametrize("content", [b"", b"damaged", None])
-def test_a_damaged_file_is_replaced(folder, content):
+def one_bit(content):
+    return bytes([*content[:150], content[150] ^ 4, *content[151:]])
+
+
+@pytest.mark.parametrize("damage", [lambda c: b"", lambda c: b"damaged", lambda c: c[:-4], one_bit])
+def test_a_damaged_file_is_replaced(folder, damage):
     make = Maker()
     map_cache.kept("model", "ab12", MODULE, make)
     (file,) = files(folder)
     whole = file.read_bytes()
-    file.write_bytes(whole[:-4] if content is None else content)
+    file.write_bytes(damage(whole))
     map_cache.forget()
     assert map_cache.kept("model", "ab12", MODULE, make)[0, 0] == make.calls == 2
     assert len(file.read_bytes()) == len(whole)

@@ -12,8 +12,10 @@ import pytest
 import torch
 
 from models.deepgaze import cache as cache_module
+from models.deepgaze import files as files_module
 from models.deepgaze.cache import FeatureCache, default_folder
 from models.deepgaze.features import FeatureSet, extract, loaded
+from models.deepgaze.files import CHECKSUM, save_array
 from models.deepgaze.images import pixel_hash
 from tests.models.deepgaze.bright import FEATURES, picture
 
@@ -135,7 +137,7 @@ def test_files_are_mapped_not_read(cache):
     file = cache.file(HASH, FEATURES, "stem", False)
     size = found.numel() * 2
     with file.open("r+b") as stream:
-        stream.seek(file.stat().st_size - size)
+        stream.seek(file.stat().st_size - CHECKSUM - size)
         stream.write(np.full(size // 2, 42, np.float16).tobytes())
     assert (found == 42).all()
 
@@ -150,7 +152,13 @@ def test_maps_can_be_changed_without_changing_the_file(cache):
 def foreign(kind, file):
     """Put something else in the place of a feature map."""
     values = np.load(file)
-    if kind == "truncated":
+    if kind == "one bit":
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 4
+        file.write_bytes(content)
+    elif kind == "no checksum":
+        np.save(file, values)
+    elif kind == "truncated":
         file.write_bytes(file.read_bytes()[:-100])
     elif kind == "half a header":
         file.write_bytes(file.read_bytes()[:20])
@@ -159,11 +167,11 @@ def foreign(kind, file):
     elif kind == "text":
         file.write_text("no features at all\n" * 100)
     elif kind == "single precision":
-        np.save(file, values.astype(np.float32))
+        save_array(file, values.astype(np.float32))
     elif kind == "other channels":
-        np.save(file, values[:, :, :7])
+        save_array(file, values[:, :, :7])
     elif kind == "another rank":
-        np.save(file, values[0])
+        save_array(file, values[0])
     elif kind == "objects":
         np.save(file, np.array([{"a": 1}], dtype=object))
     elif kind == "archive":
@@ -174,8 +182,8 @@ def foreign(kind, file):
 @pytest.mark.parametrize(
     "kind",
     [
-        "truncated", "half a header", "empty", "text", "single precision", "other channels",
-        "another rank", "objects", "archive",
+        "one bit", "no checksum", "truncated", "half a header", "empty", "text",
+        "single precision", "other channels", "another rank", "objects", "archive",
     ],
 )  # fmt: skip
 def test_a_damaged_or_foreign_file_is_computed_again(cache, kind):
@@ -192,11 +200,10 @@ def test_a_damaged_or_foreign_file_is_computed_again(cache, kind):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("no space left")])
 def test_an_interrupted_write_leaves_nothing(cache, monkeypatch, error):
-    def interrupted(stream, values):
-        stream.write(b"half of it")
+    def interrupted(content):
         raise error
 
-    monkeypatch.setattr(cache_module.np, "save", interrupted)
+    monkeypatch.setattr(files_module.zlib, "crc32", interrupted)
     with pytest.raises(type(error) if isinstance(error, Exception) else error):
         get(cache)
     assert files(cache.folder) == []
@@ -208,7 +215,7 @@ def test_an_interrupted_write_leaves_nothing(cache, monkeypatch, error):
 def _write_often(file, value, started):
     started.wait()
     for _ in range(60):
-        cache_module._write(file, np.full((40, 40, 8), value, np.float16))
+        save_array(file, np.full((40, 40, 8), value, np.float16))
 
 
 def test_two_processes_may_write_the_same_file(tmp_path):
