@@ -1,0 +1,1 @@
+"""Runs that are killed, starved and damaged, and what is left of them."""
