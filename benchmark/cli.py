@@ -258,6 +258,8 @@ def train(**options: Any) -> None:
         raise BenchmarkError(f"--only {','.join(only)}: expected numbers of folds, such as 0,3.")
     options["folds"] = tuple(int(fold) for fold in only) or None
     outcome = train_model(TrainOptions(**options), lambda text: click.echo(text, err=True))
+    if outcome is None:  # the first of the processes tells it
+        return
     gain = outcome.test["test"].mean()
     click.echo(f"Mean information gain on the test images: {gain:.4f} bits per fixation.")
     click.echo(f"Written to {outcome.weights}")

@@ -103,16 +103,26 @@ def fill_cache(
     plan: Plan,
     cache: FeatureCache,
     progress: Callable[[Sequence, str], Iterable] = lambda items, label: items,
+    share: Callable[[Sequence[Any]], Sequence[Any]] = lambda items: items,
 ) -> None:
-    """Compute the features that the plan reads and the cache does not hold."""
+    """Compute the features that the plan reads and the cache does not hold.
+
+    Args:
+        share: the part of the features that this process sees to. It is taken from all of them,
+            missing or not, so that processes which begin at different times share alike.
+    """
     recipe = plan.recipe
     views = (False, True) if recipe.mirrored or recipe.both_views else (False,)
     for corpus in plan.all_corpora.values():
-        missing = [
+        needed = [
             (index, features, mirrored)
             for features in recipe.features
             for mirrored in views
             for index in range(len(corpus.image_hashes))
+        ]
+        missing = [
+            (index, features, mirrored)
+            for index, features, mirrored in share(needed)
             if not cache.has(corpus.image_hashes[index], features, mirrored)
         ]
         if not missing:
