@@ -235,6 +235,10 @@ def run(**options: Any) -> None:
 @FEATURES
 @CACHE
 @PRECISION
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
+    help="auto: under torchrun, a GPU for each process, if there are any; otherwise the processor.",
+)  # fmt: skip
 @JOBS
 @click.option("--out", type=FOLDER, help="Folder. Default: training/MODEL-DATASET.")
 def train(**options: Any) -> None:
@@ -246,6 +250,7 @@ def train(**options: Any) -> None:
     \b
     Examples:
       python -m benchmark train --model deepgaze2 --dataset mit1003 --jobs 2
+      torchrun --nproc-per-node 4 -m benchmark train --model deepgaze2   (four GPUs)
       python -m benchmark train --dataset mit1003 --pretrain osie
       python -m benchmark train --dataset my_experiment/ --only 0 --set epochs=5
     """

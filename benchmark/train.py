@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from tqdm import tqdm
 
 from benchmark import provenance
@@ -44,6 +45,8 @@ class TrainOptions:
         changes: fields of the recipe that differ from the model's own.
         features: folder of the feature cache; None for the user's cache folder.
         cache: keep features on disk.
+        device: "cpu", "cuda", or "auto": a GPU for each process that torchrun started, if there are
+            any, and the processor otherwise.
     """
 
     model: str = "deepgaze2"
@@ -61,6 +64,7 @@ class TrainOptions:
     features: Path | None = None
     cache: bool = True
     precision: str = "float32"
+    device: str = "auto"
     jobs: int = 1
     out: Path | None = None
 
@@ -147,6 +151,7 @@ def train(options: TrainOptions, say: Report = lambda text: None) -> TrainOutcom
 
 def _train(options: TrainOptions, ranks: Ranks, say: Report) -> TrainOutcome | None:
     recipe = replace(RECIPES[options.model], **dict(options.changes))
+    device = chosen_device(options.device, ranks)
     corpora = {
         name: corpus(name, options)
         for name in dict.fromkeys((options.dataset, *options.together, *options.pretrain))
@@ -164,18 +169,32 @@ def _train(options: TrainOptions, ranks: Ranks, say: Report) -> TrainOutcome | N
     if options.cache:
         assert cache.folder is not None
         share = ranks.share if ranks.sees(cache.folder) else ranks.share_here
-        fill_cache(plan, cache, progress, share)
+        fill_cache(plan, cache, progress, share, device)
         ranks.wait()
         if ranks.is_first:
             say(f"features in {cache.folder}: {cache.size() / 2**30:.2f} GiB")
-    trained = train_folds(plan, options, cache, folder, say, ranks)
+    trained = train_folds(plan, options, cache, folder, say, ranks, device)
     if trained is None:
         return None
-    weights = assemble(plan, trained, options)
+    weights = assemble(plan, trained, options, device)
     file = folder / f"{options.model}.safetensors"
     weights.save(file)
     test = _write_records(folder, plan, trained, weights)
     return TrainOutcome(folder, file, test)
+
+
+def chosen_device(choice: str, ranks: Ranks) -> torch.device:
+    """Where this process computes; see :class:`TrainOptions`.
+
+    Raises:
+        BenchmarkError: there is no GPU.
+    """
+    found = torch.cuda.is_available()
+    if choice == "cuda" and not found:
+        raise BenchmarkError("--device cuda: PyTorch finds no GPU on this machine.")
+    if choice == "cuda" or (choice == "auto" and ranks.launched and found):
+        return torch.device("cuda", ranks.local_rank % torch.cuda.device_count())
+    return torch.device("cpu")
 
 
 def corpus(name: str, options: TrainOptions) -> Corpus:
@@ -208,6 +227,7 @@ def train_folds(
     folder: Path,
     say: Report,
     ranks: Ranks,
+    device: torch.device,
 ) -> list[Trained] | None:
     """Train this process's share of all folds and seeds, several at a time if asked to.
 
@@ -220,7 +240,7 @@ def train_folds(
             f"there are folds 0 to {options.n_folds - 1}; asked for {', '.join(map(str, folds))}."
         )
     work = ranks.share([(fold, options.seed + n) for n in range(options.seeds) for fold in folds])
-    train_one = partial(_train_one, plan, cache, folder)
+    train_one = partial(_train_one, plan, cache, folder, device)
     trained = []
     with closing(ordered_map(train_one, work, options.jobs)) as results:
         for (fold, seed), result in zip(work, results):
@@ -229,7 +249,9 @@ def train_folds(
     return ranks.gather(trained)
 
 
-def _train_one(plan: Plan, cache: FeatureCache, folder: Path, work: tuple[int, int]) -> Trained:
+def _train_one(
+    plan: Plan, cache: FeatureCache, folder: Path, device: torch.device, work: tuple[int, int]
+) -> Trained:
     fold, seed = work
 
     def report(epoch: Epoch) -> None:
@@ -240,10 +262,12 @@ def _train_one(plan: Plan, cache: FeatureCache, folder: Path, work: tuple[int, i
         )
 
     checkpoint = folder / "checkpoints" / f"fold{fold}-seed{seed}.pt"
-    return train_fold(plan, fold, seed, cache, checkpoint, report)
+    return train_fold(plan, fold, seed, cache, checkpoint, report, device)
 
 
-def assemble(plan: Plan, trained: Sequence[Trained], options: TrainOptions) -> Weights:
+def assemble(
+    plan: Plan, trained: Sequence[Trained], options: TrainOptions, device: torch.device
+) -> Weights:
     """All readouts in one, with the images that each of them must not be judged on."""
     return Weights(
         recipe=plan.recipe,
@@ -271,6 +295,7 @@ def assemble(plan: Plan, trained: Sequence[Trained], options: TrainOptions) -> W
             "pretrained_on": [c.name for c in plan.pretraining],
             "training_images": plan.training_images,
             "precision": options.precision,
+            "device": device.type,
             "seed": options.seed,
             "versions": provenance.versions(),
             "test": [result.test for result in trained],

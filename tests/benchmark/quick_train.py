@@ -27,7 +27,7 @@ def quickly() -> None:
     curves.draw_curves = lambda frame, folder: []
     original = train.train_fold
 
-    def train_fold(plan, fold, seed, cache, checkpoint, report, **options):
+    def train_fold(plan, fold, seed, cache, checkpoint, report, device):
         print(f"rank {os.environ.get('RANK', '-')} trains fold {fold}", flush=True)
 
         def watched(epoch):
@@ -37,7 +37,7 @@ def quickly() -> None:
             if os.environ.get("KILL_AT") == str(fold):
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        return original(plan, fold, seed, cache, checkpoint, watched, **options)
+        return original(plan, fold, seed, cache, checkpoint, watched, device)
 
     train.train_fold = train_fold
 
