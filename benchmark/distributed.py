@@ -10,10 +10,10 @@ import os
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from benchmark.errors import BenchmarkError
 
@@ -32,6 +32,7 @@ class Ranks:
         rank, world: its number among all processes, and how many there are.
         local_rank, local_world: the same among those on this machine.
         launched: torchrun started it.
+        group: connects them, of torch.distributed.
     """
 
     rank: int = 0
@@ -39,6 +40,7 @@ class Ranks:
     local_rank: int = 0
     local_world: int = 1
     launched: bool = False
+    group: Any = field(default=None, compare=False, repr=False)
 
     @classmethod
     def here(cls) -> Ranks:
@@ -46,7 +48,8 @@ class Ranks:
         if "TORCHELASTIC_RUN_ID" not in os.environ:
             return cls()
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
-        return cls(*(int(os.environ[name]) for name in names), launched=True)
+        rank, world, local_rank, local_world = (int(os.environ[name]) for name in names)
+        return cls(rank, world, local_rank, local_world, launched=True)
 
     @property
     def is_first(self) -> bool:
@@ -81,8 +84,8 @@ class Ranks:
 
         parts: list[list[Item]] | None = [[] for _ in range(self.world)] if self.is_first else None
         with _told():
-            dist.gather_object(list(results), parts)
-            dist.barrier()  # nobody leaves while others still receive
+            dist.gather_object(list(results), parts, group=self.group)
+            dist.barrier(self.group)  # nobody leaves while others still receive
         if parts is None:
             return None
         count = sum(map(len, parts))
@@ -98,7 +101,7 @@ class Ranks:
             import torch.distributed as dist
 
             with _told():
-                dist.barrier()
+                dist.barrier(self.group)
 
     def sees(self, folder: Path) -> bool:
         """Whether all processes read and write the same folder under this name.
@@ -113,12 +116,12 @@ class Ranks:
         folder.mkdir(parents=True, exist_ok=True)
         name = [f".{uuid.uuid4().hex}.shared" if self.is_first else ""]
         with _told():
-            dist.broadcast_object_list(name)
+            dist.broadcast_object_list(name, group=self.group)
             if self.is_first:
                 (folder / name[0]).touch()
-            dist.barrier()
+            dist.barrier(self.group)
             seen: list[bool] = [False] * self.world
-            dist.all_gather_object(seen, (folder / name[0]).exists())
+            dist.all_gather_object(seen, (folder / name[0]).exists(), group=self.group)
         if self.is_first:
             (folder / name[0]).unlink()
         return all(seen)
@@ -126,17 +129,27 @@ class Ranks:
 
 @contextmanager
 def joined() -> Iterator[Ranks]:
-    """This process, connected to the others for as long as the block lasts."""
+    """This process, connected to the others for as long as the block lasts.
+
+    Processes end with the torchrun that started them, even if that was killed outright.
+
+    Raises:
+        BenchmarkError: another process has ended early.
+    """
     ranks = Ranks.here()
     if ranks.world == 1:
         yield ranks
         return
     import torch.distributed as dist
 
+    from benchmark.parallel import follow
+
+    follow(os.getppid())
     with _told():
-        dist.init_process_group("gloo", timeout=PATIENCE)
+        dist.init_process_group("gloo")  # to meet takes less patience than to train
+        group = dist.new_group(timeout=PATIENCE)
     try:
-        yield ranks
+        yield replace(ranks, group=group)
     finally:
         dist.destroy_process_group()
 

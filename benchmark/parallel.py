@@ -32,8 +32,8 @@ def shards(items: Sequence[Item], jobs: int) -> list[list[Item]]:
 _following = False
 
 
-def _follow(parent: int) -> None:
-    """End this worker when the run that started it is gone, even if that was killed outright."""
+def follow(parent: int) -> None:
+    """End this process when the one that started it is gone, even if that was killed outright."""
     global _following
     if _following or os.getpid() == parent:
         return
@@ -48,7 +48,7 @@ def _follow(parent: int) -> None:
 
 
 def _single_threaded(function: Callable[[Item], Result], item: Item, parent: int) -> Result:
-    _follow(parent)
+    follow(parent)
     # One BLAS thread each: sums in a fixed order, so any number of jobs gives the same bytes.
     with threadpool_limits(1, user_api="blas"):
         return function(item)

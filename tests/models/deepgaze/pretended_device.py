@@ -1,25 +1,35 @@
-"""Trains a fold on a device that only pretends to be one, and compares; run by test_device.py.
+"""A device that only pretends to be one: its tensors lie in memory, but refuse to mix with others.
 
-Its tensors lie in ordinary memory, but an operation that mixes them with others fails, as on a GPU.
+Trains a fold there and on the processor, and compares; test_device.py runs it as a program.
 """
 
 from __future__ import annotations
 
-import tempfile
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 _setup_privateuseone_for_python_backend("pretended")
+# inference mode wants version counters, which these tensors have none of
+torch.inference_mode = lambda mode=True: torch.no_grad() if mode else torch.enable_grad()
+
 DEVICE = torch.device("pretended:0")
+PROCESSOR = torch.device("cpu")
 
 
-class Pretended(torch.Tensor):
+class Pretended(Tensor):
+    """A tensor on the device; ``inner`` holds its numbers."""
+
     @staticmethod
     def __new__(cls, inner):
-        made = torch.Tensor._make_wrapper_subclass(
+        made = Tensor._make_wrapper_subclass(
             cls, inner.size(), strides=inner.stride(), dtype=inner.dtype, device=DEVICE
         )
         made.inner = inner
@@ -30,89 +40,101 @@ class Pretended(torch.Tensor):
         return compute(func, *args, **(kwargs or {}))
 
 
-# inference mode wants version counters, which these tensors have none of
-torch.inference_mode = lambda mode=True: torch.no_grad() if mode else torch.enable_grad()
-calls = 0
-
-
-def compute(func, *args, **kwargs):
-    global calls
-    calls += 1
-    name = func.name()
-    tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
-    there = [isinstance(t, Pretended) for t in tensors]
-    to = kwargs.get("device")
-    if name == "aten::_to_copy":
-        inner = unwrapped(args[0])
-        kwargs["device"] = "cpu"
-        found = func(inner, *args[1:], **kwargs)
-        target = torch.device(to) if to is not None else args[0].device
-        return Pretended(found) if target.type == "pretended" else found
-    if name == "aten::copy_":
-        unwrapped(args[0]).copy_(unwrapped(args[1]))
-        return args[0]
-    if any(there) and not all(t or x.ndim == 0 for t, x in zip(there, tensors)):
-        raise RuntimeError(f"{name} mixes devices")
-    if to is not None:
-        kwargs["device"] = "cpu"
-    found = func(*tree_map(unwrapped, args), **tree_map(unwrapped, kwargs))
-    if name.endswith("_local_scalar_dense"):
-        return found
-    known = {id(t.inner): t for t in tensors if isinstance(t, Pretended)}
-
-    def wrapped(value):
-        if not isinstance(value, torch.Tensor):
-            return value
-        return known.get(id(value)) if id(value) in known else Pretended(value)
-
-    return tree_map(wrapped, found)
-
-
-def unwrapped(value):
+def inner(value):
     return value.inner if isinstance(value, Pretended) else value
 
 
-library = torch.library.Library("_", "IMPL")
-library.fallback(compute, dispatch_key="PrivateUse1")
-for op in ("empty.memory_format", "empty_strided"):
-    aten = torch.library.Library("aten", "IMPL")
-    packet = getattr(torch.ops.aten, op.split(".")[0])
-    overload = getattr(packet, (op.split(".") + ["default"])[1])
-    aten.impl(op, lambda *a, _f=overload, **k: compute(_f, *a, **k), "PrivateUse1")
+def compute(func, *args, **kwargs):
+    """Any operation with tensors of the device."""
+    tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+    target = kwargs.get("device")
+    if target is not None:
+        kwargs["device"] = PROCESSOR
+    if func is torch.ops.aten._to_copy.default:
+        copy = func(inner(args[0]), *args[1:], **kwargs)
+        return Pretended(copy) if (target or args[0].device) == DEVICE else copy
+    if func is torch.ops.aten.copy_.default:
+        inner(args[0]).copy_(inner(args[1]))
+        return args[0]
+    there = [isinstance(tensor, Pretended) for tensor in tensors]
+    if any(there) and not all(here or t.ndim == 0 for here, t in zip(there, tensors)):
+        raise RuntimeError(f"{func.name()} mixes devices")
+    found = func(*tree_map(inner, args), **tree_map(inner, kwargs))
+    known = {id(t.inner): t for t in tensors if isinstance(t, Pretended)}  # changed in place
+
+    def outer(value):
+        if not isinstance(value, Tensor):
+            return value
+        return known[id(value)] if id(value) in known else Pretended(value)
+
+    return tree_map(outer, found)
+
+
+fallback = torch.library.Library("_", "IMPL")
+fallback.fallback(compute, dispatch_key="PrivateUse1")
+factories = torch.library.Library("aten", "IMPL")
+for factory in (torch.ops.aten.empty.memory_format, torch.ops.aten.empty_strided.default):
+    factories.impl(
+        factory.name().partition("::")[2],
+        lambda *args, factory=factory, **kwargs: compute(factory, *args, **kwargs),
+        "PrivateUse1",
+    )
+
+
+class Interrupted(Exception):
+    pass
+
+
+def stop(epoch) -> None:
+    if epoch.stage == "training":
+        raise Interrupted
+
+
+def in_memory(value):
+    return value.cpu() if isinstance(value, Tensor) else value
+
+
+def main(folder: Path) -> None:
+    from models.centerbias import CenterBias
+    from models.deepgaze import training
+    from models.deepgaze.cache import FeatureCache
+    from models.deepgaze.features import loaded
+    from models.deepgaze.folds import Plan, fill_cache, train_fold
+    from models.deepgaze.readout import Readout
+    from tests.models.deepgaze.bright import FEATURES, RECIPE, corpus
+
+    CenterBias.fit = classmethod(lambda kind, data: kind(data, 0.15, 0.1))
+    save: Callable = training.save_whole  # tensors of other devices need no help to be stored
+    training.save_whole = lambda state, file: save(tree_map(in_memory, state), file)
+    recipe = replace(RECIPE, epochs=2, pretraining_epochs=1, averaging=0.5)
+    plan = Plan(recipe, (corpus(6),), (corpus(3, seed=2, name="before"),), 3)
+
+    found = {}
+    for device in (PROCESSOR, DEVICE):
+        cache = FeatureCache(folder / device.type)
+        fill_cache(plan, cache, device=device)
+        checkpoint = folder / f"{device.type}.pt"
+        with suppress(Interrupted):
+            train_fold(plan, 0, 0, cache, checkpoint, stop, device)
+        found[device.type] = train_fold(plan, 0, 0, cache, checkpoint, device=device)
+    there = train_fold(plan, 0, 0, FeatureCache(None), device=DEVICE)
+
+    expected = found["cpu"]
+    for trained in (found["pretended"], there):
+        assert trained.curve == expected.curve
+        assert trained.test == expected.test
+        assert type(trained.member.readout) is Readout
+        state = trained.member.readout.state_dict()
+        for name, value in expected.member.readout.state_dict().items():
+            assert type(state[name]) is Tensor, name
+            assert torch.equal(state[name], value), name
+        for index, values in expected.log_densities.items():
+            assert (trained.log_densities[index] == values).all()
+    network = loaded(FEATURES.backbone)
+    assert next(network.parameters()).device == PROCESSOR
+    assert "forward" not in vars(network)
+    print("the same on both")
+
 
 if __name__ == "__main__":
-    import sys, time
-    from models.centerbias import CenterBias
-    from models.deepgaze.cache import FeatureCache
-    from models.deepgaze.folds import Plan, fill_cache, train_fold
-    from tests.models.deepgaze.bright import RECIPE, corpus
-    from dataclasses import replace
-    CenterBias.fit = classmethod(lambda kind, data: kind(data, 0.15, 0.1))
-    plan = Plan(replace(RECIPE, epochs=2, averaging=0.5), (corpus(6),), (corpus(6, seed=2, name="before"),), 3)
-    from models.deepgaze import training
-    save = training.save_whole
-    training.save_whole = lambda state, file: save(tree_map(lambda v: v.cpu() if isinstance(v, torch.Tensor) else v, state), file)
-    from models.deepgaze.features import loaded
-    for cached in (False, True):
-        with tempfile.TemporaryDirectory() as folder:
-            found = []
-            for device in (torch.device("cpu"), DEVICE):
-                t, calls = time.time(), 0
-                cache = FeatureCache(Path(folder) / device.type if cached else None)
-                if cached: fill_cache(plan, cache, device=device)
-                check = Path(folder) / f"{device.type}.pt"
-                class Stop(Exception): pass
-                def stop(epoch):
-                    if epoch.stage == "training": raise Stop
-                if cached:
-                    try: train_fold(plan, 0, 0, cache, check, stop, device)
-                    except Stop: pass
-                found.append(train_fold(plan, 0, 0, cache, check if cached else None, device=device))
-                print(device, calls, time.time() - t)
-            a, b = found
-            assert type(b.member.readout) is type(a.member.readout)
-            sa, sb = a.member.readout.state_dict(), b.member.readout.state_dict()
-            assert all(type(v) is torch.Tensor and v.device.type == "cpu" for v in sb.values())
-            print({k: float((sa[k]-sb[k]).abs().max()) for k in sa})
-            print(a.test, b.test, a.curve == b.curve)
-            print(next(loaded(RECIPE.features[0].backbone).parameters()).device)
+    main(Path(sys.argv[1]))
