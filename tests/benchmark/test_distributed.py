@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 from benchmark import provenance
 from benchmark import train as train_module
+from benchmark.cli import main
 from benchmark.distributed import Ranks
 from benchmark.errors import BenchmarkError
 from benchmark.report import curves as curves_module
@@ -167,6 +169,13 @@ def test_what_torchrun_says(launched, monkeypatch):
     assert provenance.command_line() == (
         "torchrun --nnodes 2 --nproc-per-node 3 -m benchmark train --out 'a b'"
     )
+
+
+def test_only_training_is_shared(launched):
+    result = CliRunner().invoke(main, ["published"])
+    assert result.exit_code == 1
+    assert "torchrun is for `train`" in result.output
+    assert "python -m benchmark published" in result.output
 
 
 def test_each_process_of_a_machine_has_a_gpu_of_its_own(monkeypatch):
