@@ -64,6 +64,15 @@ class Ranks:
         several = ["--nnodes", str(machines)] if machines > 1 else []
         return ["torchrun", *several, "--nproc-per-node", str(self.local_world), "-m"]
 
+    @property
+    def attempt(self) -> str:
+        """Tells addresses of this start from those before torchrun's restarts, which it keeps.
+
+        Machines count restarts each for itself, so that several cannot tell.
+        """
+        one_machine = self.world == self.local_world
+        return os.environ.get("TORCHELASTIC_RESTART_COUNT", "") if one_machine else ""
+
     def share(self, items: Sequence[Item]) -> list[Item]:
         """This process's part of the items: every world-th one."""
         return list(items[self.rank :: self.world])
@@ -146,7 +155,10 @@ def joined() -> Iterator[Ranks]:
 
     follow(os.getppid())
     with _told():
-        dist.init_process_group("gloo")  # to meet takes less patience than to train
+        # to meet takes less patience than to train
+        store, rank, world = next(dist.rendezvous("env://"))
+        store = dist.PrefixStore(ranks.attempt, store)
+        dist.init_process_group("gloo", store=store, rank=rank, world_size=world)
         group = dist.new_group(timeout=PATIENCE)
     try:
         yield replace(ranks, group=group)

@@ -1,6 +1,6 @@
 """What processes tell each other, without any training; test_distributed.py starts several.
 
-FOLDER says where the processes meet; KILLED=RANK kills a process when the others wait for it.
+FOLDER says where they write; KILLED=RANK kills one of them when it starts for the first time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from benchmark.distributed import joined
 from benchmark.errors import BenchmarkError
 
 with joined() as ranks:
-    if os.environ.get("KILLED") == str(ranks.rank):
+    first_start = os.environ["TORCHELASTIC_RESTART_COUNT"] == "0"
+    if first_start and os.environ["KILLED"] == str(ranks.rank):
         os.kill(os.getpid(), signal.SIGKILL)
     try:
         folder = Path(os.environ["FOLDER"])

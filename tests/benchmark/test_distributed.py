@@ -29,12 +29,14 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 WRITTEN = ("deepgaze2.safetensors", "test.csv", "curves.csv", "training.json")
 
 
-def torchrun(module: str, *arguments: object, **variables: object) -> subprocess.CompletedProcess:
+def torchrun(
+    module: str, *arguments: object, restarts: int = 0, **variables: object
+) -> subprocess.CompletedProcess:
     """Two processes that run a module."""
     return subprocess.run(
         [
             sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-            "-m", module, *map(str, arguments),
+            "--max-restarts", str(restarts), "-m", module, *map(str, arguments),
         ],
         capture_output=True, text=True, cwd=REPOSITORY, timeout=120,
         env={**os.environ, **{name: str(value) for name, value in variables.items()}},
@@ -94,15 +96,6 @@ def test_two_processes_write_what_one_does_and_go_on_after_a_failure(tmp_path, m
     assert len(own) == 6 * 2 * 2  # images, layers, views
 
 
-def test_processes_tell_each_other(tmp_path):
-    done = torchrun("tests.benchmark.collective", FOLDER=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert {file.name for file in tmp_path.iterdir()} == {
-        "done-0", "done-1", "of-0", "of-1", "together"
-    }  # fmt: skip
-    assert not [*tmp_path.glob("*/.*.shared")]
-
-
 def test_a_killed_process_ends_the_others(tmp_path):
     done = torchrun("tests.benchmark.collective", FOLDER=tmp_path, KILLED=1)
     assert done.returncode == 1
@@ -110,6 +103,15 @@ def test_a_killed_process_ends_the_others(tmp_path):
     assert not [*tmp_path.glob("done-*")]
     for told in tmp_path.glob("told-*"):  # unless torchrun was quicker
         assert "one of them has ended early" in told.read_text()
+
+
+def test_processes_meet_again_after_a_restart_and_tell_each_other(tmp_path):
+    done = torchrun("tests.benchmark.collective", restarts=1, FOLDER=tmp_path, KILLED=1)
+    assert done.returncode == 0, done.stderr
+    assert {file.name for file in tmp_path.iterdir()} - {"told-0"} == {
+        "done-0", "done-1", "of-0", "of-1", "together"
+    }  # fmt: skip
+    assert not [*tmp_path.glob("*/.*.shared")]
 
 
 # Without other processes
