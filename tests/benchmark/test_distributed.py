@@ -43,13 +43,12 @@ def torchrun(
     )  # fmt: skip
 
 
-def trained_folds(output: str) -> dict[str, list[int]]:
+def trained_folds(file: Path) -> dict[str, list[int]]:
     """Folds by the rank that trained them."""
     found: dict[str, list[int]] = {}
-    for line in output.splitlines():
-        if line.startswith("rank "):
-            _, rank, _, _, fold = line.split()
-            found.setdefault(rank, []).append(int(fold))
+    for line in file.read_text().splitlines():
+        rank, fold = line.split()
+        found.setdefault(rank, []).append(int(fold))
     return found
 
 
@@ -59,17 +58,18 @@ def test_two_processes_write_what_one_does_and_go_on_after_a_failure(tmp_path, m
     module = "tests.benchmark.quick_train"
 
     # fold 1 fails after its first epoch: nothing is written but checkpoints
-    failed = torchrun(module, *arguments, BENCHMARK_FEATURES=tmp_path / "shared", FAIL_AT=1)
+    shared = {"BENCHMARK_FEATURES": tmp_path / "shared"}
+    failed = torchrun(module, *arguments, **shared, TRAINED=tmp_path / "before", FAIL_AT=1)
     assert failed.returncode == 1
     assert "Error: fold 1 cannot be trained." in failed.stderr
     assert "Traceback" not in failed.stderr.partition("torch/distributed/elastic")[0]
     assert not any((out / name).exists() for name in WRITTEN)
     assert (out / "checkpoints" / "fold1-seed0.pt").is_file()
-    assert trained_folds(failed.stdout)["1"] == [1]
+    assert trained_folds(tmp_path / "before")["1"] == [1]
 
-    resumed = torchrun(module, *arguments, BENCHMARK_FEATURES=tmp_path / "shared")
+    resumed = torchrun(module, *arguments, **shared, TRAINED=tmp_path / "after")
     assert resumed.returncode == 0, resumed.stderr
-    assert trained_folds(resumed.stdout) == {"0": [0, 2], "1": [1]}
+    assert trained_folds(tmp_path / "after") == {"0": [0, 2], "1": [1]}
     assert "fold 1, seed 0, training 1:" not in resumed.stdout
     assert "fold 1, seed 0, training 2:" in resumed.stdout
     assert resumed.stdout.count("Mean information gain on the test images") == 1
@@ -87,12 +87,12 @@ def test_two_processes_write_what_one_does_and_go_on_after_a_failure(tmp_path, m
     for name in WRITTEN:
         assert (out / name).read_bytes() == (tmp_path / "one" / name).read_bytes(), name
     assert Weights.load(out / "deepgaze2.safetensors").record["device"] == "cpu"
-    shared, own = (
+    gathered, own = (
         {file.relative_to(tmp_path / name): file.read_bytes() for file in maps}
         for name in ("shared", "own")
         for maps in [(tmp_path / name).rglob("*.npy")]
     )
-    assert shared == own
+    assert gathered == own
     assert len(own) == 6 * 2 * 2  # images, layers, views
 
 
