@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from benchmark import __version__, registry
+from benchmark.distributed import Ranks
 from benchmark.errors import BenchmarkError
 
 FOLDER = click.Path(path_type=Path)
@@ -92,7 +93,8 @@ def folds(names: tuple[str, ...]) -> tuple[int, ...]:
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="benchmark")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Benchmark models of where people look in images.
 
     \b
@@ -103,6 +105,12 @@ def main() -> None:
       python -m benchmark train --jobs 2           train DeepGaze II
       python -m benchmark list                     what can be scored, and how
     """
+    command = context.invoked_subcommand
+    if Ranks.here().world > 1 and command != "train":
+        raise BenchmarkError(
+            f"torchrun is for `train`, whose processes share the work. Those of `{command}` would "
+            f"all do the same: start it once, with `python -m benchmark {command}`."
+        )
 
 
 @main.command()
@@ -246,6 +254,10 @@ def run(**options: Any) -> None:
 @FEATURES
 @CACHE
 @PRECISION
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
+    help="auto: under torchrun, a GPU for each process, if there are any; otherwise the processor.",
+)  # fmt: skip
 @JOBS
 @click.option("--out", type=FOLDER, help="Folder. Default: training/MODEL-DATASET.")
 def train(**options: Any) -> None:
@@ -257,6 +269,7 @@ def train(**options: Any) -> None:
     \b
     Examples:
       python -m benchmark train --model deepgaze2 --dataset mit1003 --jobs 2
+      torchrun --nproc-per-node 4 -m benchmark train --dataset mit1003    one process a GPU
       python -m benchmark train --dataset mit1003 --pretrain osie
       python -m benchmark train --dataset my_experiment/ --only 0 --set epochs=5
     """
@@ -269,6 +282,8 @@ def train(**options: Any) -> None:
         raise BenchmarkError(f"--only {','.join(only)}: expected numbers of folds, such as 0,3.")
     options["folds"] = tuple(int(fold) for fold in only) or None
     outcome = train_model(TrainOptions(**options), lambda text: click.echo(text, err=True))
+    if outcome is None:  # the first of the processes tells it
+        return
     gain = outcome.test["test"].mean()
     click.echo(f"Mean information gain on the test images: {gain:.4f} bits per fixation.")
     click.echo(f"Written to {outcome.weights}")

@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from benchmark.distributed import Ranks
+
 PACKAGES = (
     "numpy", "scipy", "numba", "pandas", "pysaliency", "torch", "joblib", "pillow", "scikit-image",
 )  # fmt: skip
@@ -49,8 +51,11 @@ def commit() -> dict[str, Any]:
 
 
 def command_line() -> str:
-    """The command, quoted for a shell, with the program's name in place of its path."""
-    return shlex.join(["python", "-m", "benchmark", *sys.argv[1:]])
+    """The command, quoted for a shell, with the program's name in place of its path.
+
+    Under torchrun that is what started all processes, without the address where they meet.
+    """
+    return shlex.join([*Ranks.here().launcher, "benchmark", *sys.argv[1:]])
 
 
 def source_hash(*packages: str) -> str:

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from tqdm import tqdm
 
 from benchmark import provenance
 from benchmark.datasets.base import training_data
 from benchmark.datasets.locate import load
 from benchmark.datasets.splits import image_folds
+from benchmark.distributed import Ranks, joined
 from benchmark.errors import BenchmarkError
 from benchmark.files import write_csv, write_json
 from benchmark.parallel import ordered_map
@@ -43,6 +45,8 @@ class TrainOptions:
         changes: fields of the recipe that differ from the model's own.
         features: folder of the feature cache; None for the user's cache folder.
         cache: keep features on disk.
+        device: "cpu", "cuda", or "auto": a GPU for each process that torchrun started, if there are
+            any, and the processor otherwise.
     """
 
     model: str = "deepgaze2"
@@ -60,6 +64,7 @@ class TrainOptions:
     features: Path | None = None
     cache: bool = True
     precision: str = "float32"
+    device: str = "auto"
     jobs: int = 1
     out: Path | None = None
 
@@ -123,8 +128,11 @@ def _typed(value: str, example: Any, text: str) -> Any:
         raise BenchmarkError(f"--set {text}: {value!r} is not of the type {kind}.") from error
 
 
-def train(options: TrainOptions, say: Report = lambda text: None) -> TrainOutcome:
+def train(options: TrainOptions, say: Report = lambda text: None) -> TrainOutcome | None:
     """Train all folds and seeds; what was trained before in the same folder is not trained again.
+
+    Processes that torchrun started share the work. The first of them writes, and gets the outcome;
+    the others get None.
 
     Raises:
         BenchmarkError: an option, a data set, the weights of a backbone or a checkpoint cannot be
@@ -135,13 +143,15 @@ def train(options: TrainOptions, say: Report = lambda text: None) -> TrainOutcom
             f"{options.model!r} cannot be trained. There are recipes for {', '.join(RECIPES)}."
         )
     try:
-        return _train(options, say)
+        with joined() as ranks:
+            return _train(options, ranks, say)
     except ValueError as error:  # weights are missing, or a checkpoint is of another training
         raise BenchmarkError(str(error)) from error
 
 
-def _train(options: TrainOptions, say: Report) -> TrainOutcome:
+def _train(options: TrainOptions, ranks: Ranks, say: Report) -> TrainOutcome | None:
     recipe = replace(RECIPES[options.model], **dict(options.changes))
+    device = chosen_device(options.device, ranks)
     corpora = {
         name: corpus(name, options)
         for name in dict.fromkeys((options.dataset, *options.together, *options.pretrain))
@@ -157,14 +167,34 @@ def _train(options: TrainOptions, say: Report) -> TrainOutcome:
     folder = options.out or Path("training") / f"{options.model}-{plan.corpora[0].name}"
     cache = feature_cache(options)
     if options.cache:
-        fill_cache(plan, cache, progress)
-        say(f"features in {cache.folder}: {cache.size() / 2**30:.2f} GiB")
-    trained = train_folds(plan, options, cache, folder, say)
-    weights = assemble(plan, trained, options)
+        assert cache.folder is not None
+        share = ranks.share if ranks.sees(cache.folder) else ranks.share_here
+        fill_cache(plan, cache, progress, share, device)
+        ranks.wait()
+        if ranks.is_first:
+            say(f"features in {cache.folder}: {cache.size() / 2**30:.2f} GiB")
+    trained = train_folds(plan, options, cache, folder, say, ranks, device)
+    if trained is None:
+        return None
+    weights = assemble(plan, trained, options, device)
     file = folder / f"{options.model}.safetensors"
     weights.save(file)
     test = _write_records(folder, plan, trained, weights)
     return TrainOutcome(folder, file, test)
+
+
+def chosen_device(choice: str, ranks: Ranks) -> torch.device:
+    """Where this process computes; see :class:`TrainOptions`.
+
+    Raises:
+        BenchmarkError: there is no GPU.
+    """
+    found = torch.cuda.is_available()
+    if choice == "cuda" and not found:
+        raise BenchmarkError("--device cuda: PyTorch finds no GPU on this machine.")
+    if choice == "cuda" or (choice == "auto" and ranks.launched and found):
+        return torch.device("cuda", ranks.local_rank % torch.cuda.device_count())
+    return torch.device("cpu")
 
 
 def corpus(name: str, options: TrainOptions) -> Corpus:
@@ -175,7 +205,7 @@ def corpus(name: str, options: TrainOptions) -> Corpus:
         training_data(dataset),
         dataset.content_hash,
         image_folds(dataset, options.n_folds, options.seed),
-        partial(tqdm, desc=f"reading {name}", unit="image"),
+        partial(tqdm, desc=f"reading {name}", unit="image", disable=not Ranks.here().is_first),
     )
 
 
@@ -186,30 +216,42 @@ def feature_cache(options: TrainOptions) -> FeatureCache:
 
 
 def progress(items: Sequence, label: str) -> Iterable:
-    """A progress bar over images."""
-    return tqdm(items, desc=label, unit="image")
+    """A progress bar over images; of several processes, the first has one."""
+    return tqdm(items, desc=label, unit="image", disable=not Ranks.here().is_first)
 
 
 def train_folds(
-    plan: Plan, options: TrainOptions, cache: FeatureCache, folder: Path, say: Report
-) -> list[Trained]:
-    """Train every fold and seed, several at a time if asked to."""
+    plan: Plan,
+    options: TrainOptions,
+    cache: FeatureCache,
+    folder: Path,
+    say: Report,
+    ranks: Ranks,
+    device: torch.device,
+) -> list[Trained] | None:
+    """Train this process's share of all folds and seeds, several at a time if asked to.
+
+    Returns:
+        All of them in the first process, None in the others.
+    """
     folds = tuple(dict.fromkeys(range(options.n_folds) if options.folds is None else options.folds))
     if not set(folds) <= set(range(options.n_folds)):
         raise BenchmarkError(
             f"there are folds 0 to {options.n_folds - 1}; asked for {', '.join(map(str, folds))}."
         )
-    work = [(fold, options.seed + n) for n in range(options.seeds) for fold in folds]
-    train_one = partial(_train_one, plan, cache, folder)
+    work = ranks.share([(fold, options.seed + n) for n in range(options.seeds) for fold in folds])
+    train_one = partial(_train_one, plan, cache, folder, device)
     trained = []
     with closing(ordered_map(train_one, work, options.jobs)) as results:
         for (fold, seed), result in zip(work, results):
             say(f"fold {fold}, seed {seed}: {result.test:.4f} bits on the test images")
             trained.append(result)
-    return trained
+    return ranks.gather(trained)
 
 
-def _train_one(plan: Plan, cache: FeatureCache, folder: Path, work: tuple[int, int]) -> Trained:
+def _train_one(
+    plan: Plan, cache: FeatureCache, folder: Path, device: torch.device, work: tuple[int, int]
+) -> Trained:
     fold, seed = work
 
     def report(epoch: Epoch) -> None:
@@ -220,10 +262,12 @@ def _train_one(plan: Plan, cache: FeatureCache, folder: Path, work: tuple[int, i
         )
 
     checkpoint = folder / "checkpoints" / f"fold{fold}-seed{seed}.pt"
-    return train_fold(plan, fold, seed, cache, checkpoint, report)
+    return train_fold(plan, fold, seed, cache, checkpoint, report, device)
 
 
-def assemble(plan: Plan, trained: Sequence[Trained], options: TrainOptions) -> Weights:
+def assemble(
+    plan: Plan, trained: Sequence[Trained], options: TrainOptions, device: torch.device
+) -> Weights:
     """All readouts in one, with the images that each of them must not be judged on."""
     return Weights(
         recipe=plan.recipe,
@@ -251,6 +295,7 @@ def assemble(plan: Plan, trained: Sequence[Trained], options: TrainOptions) -> W
             "pretrained_on": [c.name for c in plan.pretraining],
             "training_images": plan.training_images,
             "precision": options.precision,
+            "device": device.type,
             "seed": options.seed,
             "versions": provenance.versions(),
             "test": [result.test for result in trained],

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
-import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
@@ -18,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from benchmark.errors import BenchmarkError
 from benchmark.parallel.backend import Backend, Workers
 from benchmark.parallel.environment import Environment
+from benchmark.parallel.following import follow
 from benchmark.parallel.shared import Shared
 from benchmark.parallel.threads import in_a_worker, side_by_side
 
@@ -129,31 +128,13 @@ def _compute(
     if environment is not None:
         environment.check()
     if parent is not None:
-        _follow(parent)
+        follow(parent)
     in_a_worker()
     return _call(function, handle.value, item)
 
 
 def _call(function: Callable[..., Result], shared: Any, item: Item) -> Result:
     return function(item) if shared is None else function(shared, item)
-
-
-_following = False
-
-
-def _follow(parent: int) -> None:
-    """End this worker when the run that started it is gone, even if that was killed outright."""
-    global _following
-    if _following or os.getpid() == parent:
-        return
-    _following = True
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(2.0)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _deaths() -> tuple[type[BaseException], ...]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from models.deepgaze.cache import FeatureCache
 from models.deepgaze.corpus import Corpus, Example, Examples
+from models.deepgaze.device import PROCESSOR, placed, placed_backbones, placed_examples
 from models.deepgaze.features import loaded
 from models.deepgaze.prior import prior_table
 from models.deepgaze.readout import Readout
@@ -103,23 +104,36 @@ def fill_cache(
     plan: Plan,
     cache: FeatureCache,
     progress: Callable[[Sequence, str], Iterable] = lambda items, label: items,
+    share: Callable[[Sequence[Any]], Sequence[Any]] = lambda items: items,
+    device: torch.device = PROCESSOR,
 ) -> None:
-    """Compute the features that the plan reads and the cache does not hold."""
+    """Compute the features that the plan reads and the cache does not hold.
+
+    Args:
+        share: the part of the features that this process sees to. It is taken from all of them,
+            missing or not, so that processes which begin at different times share alike.
+    """
     recipe = plan.recipe
     views = (False, True) if recipe.mirrored or recipe.both_views else (False,)
     for corpus in plan.all_corpora.values():
-        missing = [
+        needed = [
             (index, features, mirrored)
             for features in recipe.features
             for mirrored in views
             for index in range(len(corpus.image_hashes))
+        ]
+        missing = [
+            (index, features, mirrored)
+            for index, features, mirrored in share(needed)
             if not cache.has(corpus.image_hashes[index], features, mirrored)
         ]
         if not missing:
             continue
-        for index, features, mirrored in progress(missing, f"features of {corpus.name}"):
-            read = partial(corpus.read, index)
-            cache.get(corpus.image_hashes[index], read, corpus.shape(index), features, mirrored)
+        names = [features.backbone for features in recipe.features]
+        with placed_backbones(names, cache.precision, device):
+            for index, features, mirrored in progress(missing, f"features of {corpus.name}"):
+                read = partial(corpus.read, index)
+                cache.get(corpus.image_hashes[index], read, corpus.shape(index), features, mirrored)
 
 
 @dataclass(frozen=True)
@@ -146,18 +160,20 @@ def train_fold(
     cache: FeatureCache,
     checkpoint: Path | None = None,
     report: Callable[[Epoch], None] = lambda epoch: None,
+    device: torch.device = PROCESSOR,
 ) -> Trained:
     """Train the readout that never sees the images of a fold.
 
     Everything that is fitted (readout, Gaussian, prior, statistics of the features) is fitted on
     the training images; the stopping images choose the epoch. One thread is used, so that the
-    result is the same whatever else the machine does.
+    result is the same whatever else the machine does; another device has other last digits.
 
     Raises:
         ValueError: the checkpoint belongs to another training, or is damaged.
     """
     recipe = plan.recipe
-    with one_thread():
+    names = [features.backbone for features in recipe.features]
+    with one_thread(), placed_backbones(names, cache.precision, device):
         sources = {
             name: _Source(plan, corpus, fold, cache) for name, corpus in plan.all_corpora.items()
         }
@@ -172,10 +188,12 @@ def train_fold(
             fit_normalisation(
                 readout, (s.examples.maps(int(n)) for s in joint for n in s.part.training)
             )
-        stopping = first.examples.make(first.part.stopping)
+        readout = placed(readout, device)
+        stopping = placed_examples(first.examples.make(first.part.stopping), device)
         stages = []
         if plan.pretraining:
             learned = [e for c in plan.pretraining for e in sources[c.name].training()]
+            learned = placed_examples(learned, device)
             stages.append(
                 Stage(
                     "pretraining",
@@ -186,14 +204,14 @@ def train_fold(
                 )
             )
         rate = recipe.finetuning_rate if plan.pretraining else recipe.learning_rate
-        learned = [e for source in joint for e in source.training()]
+        learned = placed_examples((e for s in joint for e in s.training()), device)
         stages.append(Stage("training", learned, stopping, recipe.epochs, rate))
         entropy = [seed, fold]
         training = Training(
             readout, stages, recipe, entropy, plan.fingerprint(fold, seed, cache.precision)
         )
         training.run(checkpoint, report, time.monotonic)
-        readout.eval().requires_grad_(False)
+        readout = placed(readout, PROCESSOR).eval().requires_grad_(False)
         priors = {
             name: torch.from_numpy(prior_table(source.examples.centerbias))
             for name, source in sources.items()
@@ -204,7 +222,7 @@ def train_fold(
             Member(fold, seed, readout, priors),
             training.curve,
             mean_gain(values, tested),
-            {e.index: value.numpy() for e, value in zip(tested, values)},
+            {e.index: value.cpu().numpy() for e, value in zip(tested, values)},
         )
 
 

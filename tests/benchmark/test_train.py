@@ -277,14 +277,14 @@ def test_an_interrupted_training_goes_on(tmp_path, folder, monkeypatch):
     original = train_module.train_fold
     calls = []
 
-    def interrupted(plan, fold, seed, cache, checkpoint, report):
+    def interrupted(plan, fold, seed, cache, checkpoint, report, device):
         def stop(epoch):
             report(epoch)
             if fold == 1 and not calls:
                 calls.append(fold)
                 raise KeyboardInterrupt
 
-        return original(plan, fold, seed, cache, checkpoint, stop)
+        return original(plan, fold, seed, cache, checkpoint, stop, device)
 
     monkeypatch.setattr(train_module, "train_fold", interrupted)
     result = invoke("--dataset", folder, "--folds", 3, "--out", out)
@@ -292,9 +292,9 @@ def test_an_interrupted_training_goes_on(tmp_path, folder, monkeypatch):
     assert files(out) == ["checkpoints/fold0-seed0.pt", "checkpoints/fold1-seed0.pt"]
     epochs = []
 
-    def watched(plan, fold, seed, cache, checkpoint, report):
+    def watched(plan, fold, seed, cache, checkpoint, report, device):
         return original(
-            plan, fold, seed, cache, checkpoint, lambda e: epochs.append((fold, e.epoch))
+            plan, fold, seed, cache, checkpoint, lambda e: epochs.append((fold, e.epoch)), device
         )
 
     monkeypatch.setattr(train_module, "train_fold", watched)
