@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: check lint types test run bench validation
+.PHONY: check lint types test run bench survival validation
 
 check: lint types test run  ## everything that CI runs
 
@@ -22,6 +22,9 @@ bench:
 	$(PYTHON) -m benchmark.speed_deepgaze
 	$(PYTHON) -m benchmark.speed_maps
 	$(PYTHON) -m benchmark.speed_service
+
+survival:
+	$(PYTHON) -m benchmark.survival
 
 validation:
 	$(PYTHON) -m benchmark.validation
