@@ -1,19 +1,22 @@
 """Whether requests that wait should be computed together: ``python -m benchmark.speed_batching``.
 
-Three ways are timed beside one after the other with all cores, in one process, taking turns: the
-backbone's features of several images in one batch, whole predictions in two threads with one core
-each, and whole predictions in two threads that both use all cores. Values are compared to the last
-bit. Writes ``speed.csv`` and ``README.md``.
+Beside one image after the other with all cores are timed, in one process, taking turns: VGG-19's
+features of several images in one batch, whole predictions in threads with one core each, and whole
+predictions in threads that all use all cores. Values are compared to the last bit. Writes
+``speed.csv`` and ``README.md``.
 """
 
 from __future__ import annotations
 
 import copy
+import os
+import shlex
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,25 +33,25 @@ from benchmark.predict import build
 from benchmark.speed_deepgaze import picture
 from models import map_cache
 from models.deepgaze.backbones import Backbone
-from models.deepgaze.features import loaded
+from models.deepgaze.features import FeatureSet, loaded
 from models.deepgaze.images import resized
 from models.deepgaze.mixture import Mixture
 from models.deepgaze.model import DeepGaze
 from models.deepgaze.recipes import RECIPES
 
-#: (height, width), all of them common.
-SHAPES = ((192, 256), (384, 512), (768, 1024))
+#: Width and height by name; all sides are multiples of 64, so that VGG-19 pads nothing.
+SIZES = {"256x192": (256, 192), "512x384": (512, 384), "1024x768": (1024, 768)}
 BATCHES = (2, 4, 8)
 LAYOUTS = {"channels last": torch.channels_last, "channels first": torch.contiguous_format}
-#: Images a turn of whole predictions.
+MODELS = ("deepgaze2", "aim", "covsal")
+#: Images of a turn of whole predictions.
 IMAGES = 4
-#: Rounds at least, whatever the time that they take.
+#: Rounds at least, however long they take.
 ROUNDS = 3
-CORES = 2
-ALONE, BOTH = "one thread each", "all threads each"
-MODELS = ("deepgaze2", "aim", "bms", "covsal", "gbvs", "itti-koch", "sun")
-#: Below this, computing together is not worth its code.
-WORTH = 1.15
+THREADS = 2
+WALL, WORK = "wall", "processor"
+CLOCKS = {WALL: time.perf_counter, WORK: time.process_time}
+ALONE, BOTH = "2 threads, a core each", "2 threads, all cores each"
 
 
 @dataclass(frozen=True)
@@ -56,20 +59,20 @@ class Comparison:
     """Images computed together beside the same images one after the other.
 
     Attributes:
-        task: what is computed.
-        way: how it is computed together.
-        image: size in pixels, width x height.
+        clock: "wall" time with all threads, or "processor" time with one, which other work on the
+            machine hardly changes.
         together: images at a time.
-        single, joint: median seconds an image.
+        single, joint: median seconds an image, one after the other and together.
         ratio: median over rounds of the first to the second; above 1, together is faster.
         lowest, highest: of these ratios.
         same: whether all values are equal to the last bit.
     """
 
     task: str
-    way: str
     image: str
+    way: str
     together: int
+    clock: str
     single: float
     joint: float
     ratio: float
@@ -79,54 +82,44 @@ class Comparison:
     same: bool
 
 
-def turns(functions: Sequence[Callable[[], Any]], seconds: float) -> list[list[float]]:
-    """Seconds of each function in each round, until they have taken so long in all."""
+def turns(
+    functions: Sequence[Callable[[], Any]], seconds: float, clock: Callable[[], float]
+) -> list[list[float]]:
+    """Each function's seconds in each round; rounds go on for ``seconds`` of wall time."""
     found: list[list[float]] = [[] for _ in functions]
     began = time.perf_counter()
     while len(found[0]) < ROUNDS or time.perf_counter() - began < seconds:
         for times, function in zip(found, functions):
-            start = time.perf_counter()
+            start = clock()
             function()
-            times.append(time.perf_counter() - start)
+            times.append(clock() - start)
     return found
 
 
 def compared(
     task: str,
+    image: str,
     ways: Sequence[tuple[str, int]],
-    shape: tuple[int, int],
     functions: Sequence[Callable[[], list[Any]]],
-    images: int,
     seconds: float,
+    clock: str = WALL,
 ) -> list[Comparison]:
-    """The first function's images one after the other, beside those of the others together.
+    """The first function's images, one after the other, beside those of the others, together.
 
     Args:
-        ways: name and images at a time of each of the others.
-        images: that every function computes.
-        seconds: of all rounds.
+        ways: name of each of the others, and its images at a time.
+        functions: give a value for each image.
+        seconds: of wall time, for all rounds.
     """
     expected, *found = [function() for function in functions]
-    same = [all(map(_equal, expected, each)) for each in found]
-    single, *joint = turns(functions, seconds)
+    single, *joint = turns(functions, seconds, CLOCKS[clock])
     rows = []
-    for (way, together), equal, times in zip(ways, same, joint):
+    for (way, together), values, times in zip(ways, found, joint):
         ratios = [one / other for one, other in zip(single, times)]
-        rows.append(
-            Comparison(
-                task,
-                way,
-                f"{shape[1]}x{shape[0]}",
-                together,
-                statistics.median(single) / images,
-                statistics.median(times) / images,
-                statistics.median(ratios),
-                min(ratios),
-                max(ratios),
-                len(ratios),
-                equal,
-            )
-        )
+        per_image = [statistics.median(each) / len(expected) for each in (single, times)]
+        middle = (statistics.median(ratios), min(ratios), max(ratios), len(ratios))
+        same = all(map(_equal, expected, values))
+        rows.append(Comparison(task, image, way, together, clock, *per_image, *middle, same))
     return rows
 
 
@@ -138,67 +131,179 @@ def _equal(one: Any, other: Any) -> bool:
 
 @torch.inference_mode()
 def features(
-    network: Backbone, layout: torch.memory_format, images: Sequence[NDArray[np.uint8]], batch: int
+    network: Backbone,
+    wanted: FeatureSet,
+    layout: torch.memory_format,
+    images: Sequence[NDArray[np.uint8]],
+    batch: int,
 ) -> list[dict[str, Tensor]]:
-    """DeepGaze II's features of images by scale and layer, so many images at a time.
+    """Features of images by layer, so many images at a time.
 
-    Sides have to be multiples of 64: the network then pads nothing.
+    The scaled images' sides have to be multiples of 16: VGG-19 then pads nothing.
     """
     found: list[dict[str, Tensor]] = []
     for start in range(0, len(images), batch):
-        part: list[dict[str, Tensor]] = [{} for _ in images[start : start + batch]]
-        for wanted in RECIPES["deepgaze2"].features:
-            pixels = torch.stack([resized(i, wanted.scale) for i in images[start : start + batch]])
-            pixels = network.preprocess(pixels).contiguous(memory_format=layout)
-            for layer, values in network.maps(pixels, wanted.layers).items():
-                for own, each in zip(part, values):
-                    own[f"{layer} at {wanted.scale:g}"] = each
-        found += part
+        part = [resized(image, wanted.scale) for image in images[start : start + batch]]
+        pixels = network.preprocess(torch.stack(part)).contiguous(memory_format=layout)
+        maps = network.maps(pixels, wanted.layers)
+        found += [{name: maps[name][n] for name in maps} for n in range(len(part))]
     return found
 
 
 def batched(
-    shape: tuple[int, int], seconds: float, batches: Sequence[int] = BATCHES
+    size: str, seconds: float, batches: Sequence[int] = BATCHES, clock: str = WALL
 ) -> list[Comparison]:
-    """Features in batches beside features of single images, in both layouts."""
-    images = [picture(shape, seed) for seed in range(max(batches))]
+    """Features in batches beside features of single images, at DeepGaze II's scales."""
+    width, height = SIZES[size]
+    images = [picture((height, width), seed) for seed in range(max(batches))]
     rows = []
     for name, layout in LAYOUTS.items():
-        network = copy.deepcopy(loaded("vgg19")).to(memory_format=layout)  # type: ignore[call-overload]
-        functions = [partial(features, network, layout, images, b) for b in (1, *batches)]
-        ways = [(f"batch, {name}", b) for b in batches]
-        rows += compared("features of VGG-19", ways, shape, functions, len(images), seconds)
+        if clock == WORK and layout is not torch.channels_last:
+            continue  # not the one that predictions are made in
+        network = copy.deepcopy(loaded("vgg19"))
+        network.to(memory_format=layout)  # type: ignore[call-overload]
+        for wanted in RECIPES["deepgaze2"].features:
+            call = partial(features, network, wanted, layout, images)
+            functions = [partial(call, batch) for batch in (1, *batches)]
+            ways = [(f"batch, {name}", batch) for batch in batches]
+            task = f"VGG-19 at scale {wanted.scale:g}"
+            rows += compared(task, size, ways, functions, seconds, clock)
     return rows
 
 
-def concurrent(name: str, shape: tuple[int, int], seconds: float) -> list[Comparison]:
-    """Whole predictions by threads of their own beside one after the other."""
+def concurrent(name: str, size: str, seconds: float, images: int = IMAGES) -> list[Comparison]:
+    """Whole predictions by several threads beside one after the other."""
     model = build(name)
-    images = [picture(shape, seed) for seed in range(IMAGES)]
-    pools = [_pool(1, CORES), _pool(CORES, 1), _pool(CORES, CORES)]
+    width, height = SIZES[size]
+    pictures = [picture((height, width), seed) for seed in range(images)]
+    pools = [_pool(1, THREADS), _pool(THREADS, 1), _pool(THREADS, THREADS)]
 
     def predict(pool: ThreadPoolExecutor) -> list[NDArray[np.float64]]:
         forget(model)
-        return list(pool.map(model.log_density, images))
+        return list(pool.map(model.log_density, pictures))
 
     functions = [partial(predict, pool) for pool in pools]
-    ways = [(ALONE, CORES), (BOTH, CORES)]
-    rows = compared(f"{name}", ways, shape, functions, len(images), seconds)
+    rows = compared(name, size, [(ALONE, THREADS), (BOTH, THREADS)], functions, seconds)
     for pool in pools:
         pool.shutdown()
     return rows
 
 
 def _pool(workers: int, threads: int) -> ThreadPoolExecutor:
-    """Workers that all compute with so many threads of torch each."""
-    pool = ThreadPoolExecutor(workers, initializer=partial(torch.set_num_threads, threads))
+    """Workers that each compute with so many threads of torch."""
+
+    def begin() -> None:
+        torch.set_num_threads(threads)
+        torch.get_num_threads()  # or the number that another thread sets later would hold here, too
+
+    pool = ThreadPoolExecutor(workers, initializer=begin)
     list(pool.map(lambda _: time.sleep(0.1), range(workers)))  # all of them start
     return pool
 
 
 def forget(model: Any) -> None:
-    """Whatever the model keeps of the images seen last."""
+    """Drop what is kept of the images seen last."""
     map_cache.forget()
     for part in model.parts if isinstance(model, Mixture) else [model]:
         if isinstance(part, DeepGaze):
             part.weights.kept.clear()
+
+
+def prediction_work(size: str) -> float:
+    """Least processor seconds of one of DeepGaze II's predictions in one thread."""
+    model = build("deepgaze2")
+    width, height = SIZES[size]
+    image = picture((height, width))
+
+    def predict() -> None:
+        forget(model)
+        model.log_density(image)
+
+    return min(turns([predict], 0.0, time.process_time)[0])
+
+
+def whole_gain(rows: Sequence[Comparison], work: float, size: str, batch: int, same: bool) -> float:
+    """How many times as fast whole predictions become by batches of features.
+
+    Args:
+        work: processor seconds of a prediction.
+        same: batch only where values stay equal to the last bit.
+    """
+    parts = [
+        row
+        for row in rows
+        if (row.image, row.together, row.clock) == (size, batch, WORK) and (row.same or not same)
+    ]
+    saved = sum(row.single * (1.0 - 1.0 / row.ratio) for row in parts)
+    views = 2 if RECIPES["deepgaze2"].both_views else 1
+    return work / (work - views * saved)
+
+
+def write(rows: Sequence[Comparison], work: dict[str, float], out: Path, command: str) -> None:
+    """Write the table and what follows from it.
+
+    Args:
+        work: processor seconds of a prediction, by size.
+    """
+    names = [field.name for field in fields(Comparison)]
+    write_csv(pd.DataFrame([asdict(row) for row in rows], columns=names), out / "speed.csv", names)
+    lines = [
+        f"| {r.task} | {r.image} | {r.way} | {r.together} | {r.clock} | {1e3 * r.single:.0f} "
+        f"| {1e3 * r.joint:.0f} | {r.ratio:.2f} | {r.lowest:.2f} to {r.highest:.2f} | {r.rounds} "
+        f"| {'yes' if r.same else '**no**'} |"
+        for r in rows
+    ]
+    gains = [
+        f"| {size} | {1e3 * seconds:.0f} | {batch} | {whole_gain(rows, seconds, size, batch, True):.2f} "
+        f"| {whole_gain(rows, seconds, size, batch, False):.2f} |"
+        for size, seconds in work.items()
+        for batch in sorted({row.together for row in rows if row.clock == WORK})
+    ]
+    text = f"""# Computing waiting requests together
+
+Made by `{command}`, with torch {torch.__version__}, {THREADS} threads and
+{os.cpu_count()} cores; the load was {os.getloadavg()[0]:.1f} at the end. Both sides run in one
+process, taking turns. Times are medians an image, ratios medians over rounds of one after the other
+to together, with the lowest and highest: above 1, together is faster. "Same" says whether all values
+are equal to the last bit. Wall time is with {THREADS} threads, and means little where other work
+has the cores (a load above 2); processor time is with one thread, and hardly depends on that.
+
+| Task | Image | Together | images | clock | single, ms | together, ms | ratio | spread | rounds | same |
+| :-- | :-- | :-- | --: | :-- | --: | --: | --: | --: | --: | :-- |
+{chr(10).join(lines)}
+
+What batches make of DeepGaze II's whole prediction, which reads the features of two scales and of the
+mirror image, and passes them on to its readouts image by image; in processor time:
+
+| Image | prediction, ms | batch | times as fast, same bits only | times as fast, all |
+| :-- | --: | --: | --: | --: |
+{chr(10).join(gains)}
+"""
+    write_whole(out / "README.md", text)
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("results/speed-batching"))
+@click.option("--sizes", type=click.Choice(list(SIZES)), multiple=True, help="All by default.")
+@click.option("--seconds", default=20.0, show_default=True, help="Of rounds, for each table row.")
+def main(out: Path, sizes: tuple[str, ...], seconds: float) -> None:
+    """Measure computing together beside one after the other; write a table."""
+    sizes = sizes or tuple(SIZES)
+    rows: list[Comparison] = []
+    torch.set_num_threads(1)
+    for size in sizes:
+        rows += batched(size, seconds, clock=WORK)
+    work = {size: prediction_work(size) for size in sizes}
+    torch.set_num_threads(THREADS)
+    for size in sizes:
+        rows += batched(size, seconds)
+    for name in MODELS:
+        for size in sizes:
+            rows += concurrent(name, size, seconds)
+    command = shlex.join(["python", "-m", "benchmark.speed_batching", *sys.argv[1:]])
+    write(rows, work, out, command)
+    click.echo((out / "README.md").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
