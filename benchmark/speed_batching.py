@@ -116,10 +116,22 @@ def compared(
     rows = []
     for (way, together), values, times in zip(ways, found, joint):
         ratios = [one / other for one, other in zip(single, times)]
-        per_image = [statistics.median(each) / len(expected) for each in (single, times)]
-        middle = (statistics.median(ratios), min(ratios), max(ratios), len(ratios))
-        same = all(map(_equal, expected, values))
-        rows.append(Comparison(task, image, way, together, clock, *per_image, *middle, same))
+        rows.append(
+            Comparison(
+                task,
+                image,
+                way,
+                together,
+                clock,
+                single=statistics.median(single) / len(expected),
+                joint=statistics.median(times) / len(expected),
+                ratio=statistics.median(ratios),
+                lowest=min(ratios),
+                highest=max(ratios),
+                rounds=len(ratios),
+                same=all(map(_equal, expected, values)),
+            )
+        )
     return rows
 
 
@@ -254,26 +266,29 @@ def write(rows: Sequence[Comparison], work: dict[str, float], out: Path, command
         for r in rows
     ]
     gains = [
-        f"| {size} | {1e3 * seconds:.0f} | {batch} | {whole_gain(rows, seconds, size, batch, True):.2f} "
-        f"| {whole_gain(rows, seconds, size, batch, False):.2f} |"
+        f"| {size} | {1e3 * seconds:.0f} | {batch} "
+        f"| {whole_gain(rows, seconds, size, batch, same=True):.2f} "
+        f"| {whole_gain(rows, seconds, size, batch, same=False):.2f} |"
         for size, seconds in work.items()
         for batch in sorted({row.together for row in rows if row.clock == WORK})
     ]
+    heads = "Task | Image | Together | images | clock | single, ms | together, ms | ratio | spread"
     text = f"""# Computing waiting requests together
 
 Made by `{command}`, with torch {torch.__version__}, {THREADS} threads and
 {os.cpu_count()} cores; the load was {os.getloadavg()[0]:.1f} at the end. Both sides run in one
-process, taking turns. Times are medians an image, ratios medians over rounds of one after the other
-to together, with the lowest and highest: above 1, together is faster. "Same" says whether all values
-are equal to the last bit. Wall time is with {THREADS} threads, and means little where other work
-has the cores (a load above 2); processor time is with one thread, and hardly depends on that.
+process, taking turns. Times are medians an image, ratios medians over rounds of one after the
+other to together, with the lowest and highest: above 1, together is faster. "Same" says whether all
+values are equal to the last bit. Wall time is with {THREADS} threads, and means little where other
+work has the cores (a load above {THREADS}); processor time is with one thread, and hardly depends
+on that.
 
-| Task | Image | Together | images | clock | single, ms | together, ms | ratio | spread | rounds | same |
+| {heads} | rounds | same |
 | :-- | :-- | :-- | --: | :-- | --: | --: | --: | --: | --: | :-- |
 {chr(10).join(lines)}
 
-What batches make of DeepGaze II's whole prediction, which reads the features of two scales and of the
-mirror image, and passes them on to its readouts image by image; in processor time:
+What batches make of DeepGaze II's whole prediction, which reads the features of two scales and of
+the mirror image, and passes them on to its readouts image by image; in processor time:
 
 | Image | prediction, ms | batch | times as fast, same bits only | times as fast, all |
 | :-- | --: | --: | --: | --: |
