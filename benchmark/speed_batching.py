@@ -12,6 +12,7 @@ import copy
 import os
 import shlex
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -84,16 +85,20 @@ class Comparison:
 
 def turns(
     functions: Sequence[Callable[[], Any]], seconds: float, clock: Callable[[], float]
-) -> list[list[float]]:
-    """Each function's seconds in each round; rounds go on for ``seconds`` of wall time."""
+) -> tuple[list[list[float]], list[Any]]:
+    """Each function's seconds in each round, and what it gave in the last one.
+
+    Rounds go on for ``seconds`` of wall time.
+    """
     found: list[list[float]] = [[] for _ in functions]
+    values: list[Any] = [None] * len(functions)
     began = time.perf_counter()
     while len(found[0]) < ROUNDS or time.perf_counter() - began < seconds:
-        for times, function in zip(found, functions):
+        for n, function in enumerate(functions):
             start = clock()
-            function()
-            times.append(clock() - start)
-    return found
+            values[n] = function()
+            found[n].append(clock() - start)
+    return found, values
 
 
 def compared(
@@ -111,8 +116,7 @@ def compared(
         functions: give a value for each image.
         seconds: of wall time, for all rounds.
     """
-    expected, *found = [function() for function in functions]
-    single, *joint = turns(functions, seconds, CLOCKS[clock])
+    (single, *joint), (expected, *found) = turns(functions, seconds, CLOCKS[clock])
     rows = []
     for (way, together), values, times in zip(ways, found, joint):
         ratios = [one / other for one, other in zip(single, times)]
@@ -231,7 +235,40 @@ def prediction_work(size: str) -> float:
         forget(model)
         model.log_density(image)
 
-    return min(turns([predict], 0.0, time.process_time)[0])
+    times, _ = turns([predict], 0.0, time.process_time)
+    return min(times[0])
+
+
+def evenness(size: str) -> float:
+    """How much more the first thread has to do in a prediction than half of it, with two threads.
+
+    The other core waits for it meanwhile: so many times as fast is the most that another prediction
+    beside it can gain. Threads must not spin while they wait ($OMP_WAIT_POLICY).
+    """
+    torch.set_num_threads(THREADS)
+    model = build("deepgaze2")
+    width, height = SIZES[size]
+    image = picture((height, width))
+    found = []
+    for _ in range(ROUNDS + 1):
+        forget(model)
+        own, all_ = time.thread_time(), time.process_time()
+        model.log_density(image)
+        own, all_ = time.thread_time() - own, time.process_time() - all_
+        found.append(THREADS * own / all_)
+    return statistics.median(found[1:])  # the first one builds tables
+
+
+def evenness_apart(size: str) -> float:
+    """The same, in a process of its own whose threads sleep while they wait."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmark.speed_batching", "--evenness", size],
+        env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return float(done.stdout)
 
 
 def whole_gain(rows: Sequence[Comparison], work: float, size: str, batch: int, same: bool) -> float:
@@ -251,11 +288,20 @@ def whole_gain(rows: Sequence[Comparison], work: float, size: str, batch: int, s
     return work / (work - views * saved)
 
 
-def write(rows: Sequence[Comparison], work: dict[str, float], out: Path, command: str) -> None:
+def write(
+    rows: Sequence[Comparison],
+    work: dict[str, float],
+    even: dict[str, float],
+    out: Path,
+    command: str,
+    left: int,
+) -> None:
     """Write the table and what follows from it.
 
     Args:
         work: processor seconds of a prediction, by size.
+        even: see :func:`evenness`, by size.
+        left: parts of the measurement that were not made yet.
     """
     names = [field.name for field in fields(Comparison)]
     write_csv(pd.DataFrame([asdict(row) for row in rows], columns=names), out / "speed.csv", names)
@@ -270,8 +316,10 @@ def write(rows: Sequence[Comparison], work: dict[str, float], out: Path, command
         f"| {whole_gain(rows, seconds, size, batch, same=True):.2f} "
         f"| {whole_gain(rows, seconds, size, batch, same=False):.2f} |"
         for size, seconds in work.items()
-        for batch in sorted({row.together for row in rows if row.clock == WORK})
+        for batch in sorted({r.together for r in rows if (r.image, r.clock) == (size, WORK)})
     ]
+    missing = f" The measurement was stopped early: {left} parts of it are missing." if left else ""
+    most = ", ".join(f"{value:.2f} at {size}" for size, value in even.items())
     heads = "Task | Image | Together | images | clock | single, ms | together, ms | ratio | spread"
     text = f"""# Computing waiting requests together
 
@@ -281,7 +329,7 @@ process, taking turns. Times are medians an image, ratios medians over rounds of
 other to together, with the lowest and highest: above 1, together is faster. "Same" says whether all
 values are equal to the last bit. Wall time is with {THREADS} threads, and means little where other
 work has the cores (a load above {THREADS}); processor time is with one thread, and hardly depends
-on that.
+on that.{missing}
 
 | {heads} | rounds | same |
 | :-- | :-- | :-- | --: | :-- | --: | --: | --: | --: | --: | :-- |
@@ -293,6 +341,11 @@ the mirror image, and passes them on to its readouts image by image; in processo
 | Image | prediction, ms | batch | times as fast, same bits only | times as fast, all |
 | :-- | --: | --: | --: | --: |
 {chr(10).join(gains)}
+
+One prediction with {THREADS} threads shares its work among them nearly evenly. Another one beside
+it can fill only the time that a core waits for the other; at most, it makes both this many times as
+fast: {most}. A higher ratio of "{BOTH}"
+in the table comes of other work on the machine, from which more threads take more.
 """
     write_whole(out / "README.md", text)
 
@@ -300,23 +353,29 @@ the mirror image, and passes them on to its readouts image by image; in processo
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("results/speed-batching"))
 @click.option("--sizes", type=click.Choice(list(SIZES)), multiple=True, help="All by default.")
-@click.option("--seconds", default=20.0, show_default=True, help="Of rounds, for each table row.")
-def main(out: Path, sizes: tuple[str, ...], seconds: float) -> None:
+@click.option("--seconds", default=20.0, show_default=True, help="Of rounds, for each comparison.")
+@click.option("--evenness", "even_size", type=click.Choice(list(SIZES)), hidden=True)
+def main(out: Path, sizes: tuple[str, ...], seconds: float, even_size: str | None) -> None:
     """Measure computing together beside one after the other; write a table."""
+    if even_size:
+        click.echo(evenness(even_size))
+        return
     sizes = sizes or tuple(SIZES)
-    rows: list[Comparison] = []
-    torch.set_num_threads(1)
-    for size in sizes:
-        rows += batched(size, seconds, clock=WORK)
-    work = {size: prediction_work(size) for size in sizes}
-    torch.set_num_threads(THREADS)
-    for size in sizes:
-        rows += batched(size, seconds)
-    for name in MODELS:
-        for size in sizes:
-            rows += concurrent(name, size, seconds)
     command = shlex.join(["python", "-m", "benchmark.speed_batching", *sys.argv[1:]])
-    write(rows, work, out, command)
+    torch.set_num_threads(1)
+    work = {size: prediction_work(size) for size in sizes}
+    even = {size: evenness_apart(size) for size in sizes}
+    parts: list[tuple[int, Callable[[], list[Comparison]]]] = [
+        *((1, partial(batched, size, seconds, clock=WORK)) for size in sizes),
+        *((THREADS, partial(concurrent, MODELS[0], size, seconds)) for size in sizes),
+        *((THREADS, partial(batched, size, seconds)) for size in sizes),
+        *((THREADS, partial(concurrent, n, size, seconds)) for n in MODELS[1:] for size in sizes),
+    ]
+    rows: list[Comparison] = []
+    for n, (threads, part) in enumerate(parts, 1):
+        torch.set_num_threads(threads)
+        rows += part()
+        write(rows, work, even, out, command, left=len(parts) - n)
     click.echo((out / "README.md").read_text(encoding="utf-8"))
 
 

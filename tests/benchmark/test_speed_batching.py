@@ -48,8 +48,10 @@ def test_the_gain_of_a_prediction(tmp_path):
     rows = [row("one", True), row("two", False)]
     assert whole_gain(rows, 0.4, "256x192", 8, same=True) == pytest.approx(0.4 / 0.3)
     assert whole_gain(rows, 0.4, "256x192", 8, same=False) == pytest.approx(2.0)
-    write(rows, {"256x192": 0.4}, tmp_path, "the command")
+    write(rows, {"256x192": 0.4}, {"256x192": 1.07}, tmp_path, "the command", left=2)
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "the command" in text
+    assert "1.07 at 256x192" in text
+    assert "2 parts of it are missing" in text
     assert "| 256x192 | 400 | 8 | 1.33 | 2.00 |" in text
     assert list(pd.read_csv(tmp_path / "speed.csv")["same"]) == [True, False]
