@@ -22,6 +22,7 @@ bench:
 	$(PYTHON) -m benchmark.speed_deepgaze
 	$(PYTHON) -m benchmark.speed_maps
 	$(PYTHON) -m benchmark.speed_service
+	$(PYTHON) -m benchmark.speed_batching
 
 survival:
 	$(PYTHON) -m benchmark.survival

@@ -37,6 +37,9 @@ class Progress:
 class Queue:
     """Computes answers one after the other, since each computation uses all cores by itself.
 
+    Features of several images in one batch are not the same to the last bit at every size, and gain
+    little where they are; see results/speed-batching.
+
     Args:
         size: computations that may wait or run; more are refused.
         timeout: seconds until a request is given up. A computation that nobody waits for any more

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -266,6 +267,54 @@ def test_equal_requests_share_a_computation_and_a_full_queue_refuses(quick):
     assert health["waiting"] == 2
 
 
+def at_once(app, images):
+    """Answers to requests for predictions of all images in flight together."""
+    import httpx
+
+    async def scenario():
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            requests = [
+                client.post("/predict", files={"image": ("x", image)}, data={"format": "npy"})
+                for image in images
+            ]
+            return await asyncio.gather(*requests)
+
+    return asyncio.run(scenario())
+
+
+def test_waiting_images_get_the_bytes_that_the_command_line_writes(tmp_path):
+    shapes = [(64, 96), (64, 96), (64, 96), (96, 64)]
+    images = [encoded(picture(*shape, seed=seed)) for seed, shape in enumerate(shapes)]
+    for n, image in enumerate(images):
+        (tmp_path / f"{n}.png").write_bytes(image)
+    predict([tmp_path], "deepgaze2", tmp_path / "out", formats=["npy"])
+    answers = at_once(create_app(replace(LIMITS, queue=4), Predictor(("deepgaze2",))), images)
+    for n, answer in enumerate(answers):
+        assert answer.content == (tmp_path / "out" / f"{n}.png.npy").read_bytes()
+
+
+def test_one_of_many_that_wait_fails_alone(quick):
+    from benchmark.errors import BenchmarkError
+
+    predicts = quick.log_density
+
+    def fails_on_wide_ones(pixels):
+        if pixels.shape[1] == 80:
+            raise BenchmarkError("too wide")
+        return predicts(pixels)
+
+    quick.log_density = fails_on_wide_ones
+    images = [encoded(picture(40, width)) for width in (50, 60, 80, 70)]
+    answers = at_once(create_app(replace(LIMITS, queue=4), predictor(quick=quick)), images)
+    assert [answer.status_code for answer in answers] == [200, 200, 422, 200]
+    assert [density(answer).shape[1] for answer in answers if answer.status_code == 200] == [
+        50,
+        60,
+        70,
+    ]
+
+
 def test_progress_of_a_request(quick):
     import httpx
 
@@ -310,8 +359,6 @@ def test_tickets_are_plain(client, image):
 
 
 def test_a_slow_prediction_is_given_up_and_later_ones_are_answered(quick):
-    from dataclasses import replace
-
     app = create_app(replace(LIMITS, timeout=0.5), predictor(quick=quick))
     with TestClient(app) as client:
         quick.go.clear()
