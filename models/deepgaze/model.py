@@ -23,6 +23,7 @@ from models.deepgaze.features import PRECISIONS, FeatureMap, loaded
 from models.deepgaze.images import as_rgb, pixel_hash
 from models.deepgaze.prior import log_prior
 from models.deepgaze.readout import Lattice
+from models.deepgaze.threads import one_thread
 from models.deepgaze.weights import Member, Weights
 
 FOLDER = Path(__file__).parent / "weights"
@@ -144,11 +145,13 @@ class DeepGaze(pysaliency.Model):
                     priors[member.fold] = torch.from_numpy(log_prior(table, lattice))
                 prior = priors[member.fold]
             for priority in priorities:
-                log_density = member.readout.log_density(
-                    priority, lattice, prior if with_prior else None
-                )
+                with one_thread():
+                    log_density = member.readout.log_density(
+                        priority, lattice, prior if with_prior else None
+                    )
                 total += log_density.double().exp_()  # single precision ends at exp(-103)
-        return (total / total.sum()).log_().numpy()
+        with one_thread():
+            return (total / total.sum()).log_().numpy()
 
     def _zoom(self, known: tuple[str, int] | None) -> float:
         corpora = self.weights.corpora
@@ -173,12 +176,13 @@ class DeepGaze(pysaliency.Model):
             views = (False, True) if self.weights.recipe.both_views else (False,)
             maps = [self._maps(rgb, digest, mirrored) for mirrored in views]
             height, width = rgb.shape[:2]
-            kept[key] = torch.stack(
-                [
-                    torch.stack([member.readout.priority(m, height, width) for m in maps])
-                    for member in members
-                ]
-            )
+            with one_thread():
+                kept[key] = torch.stack(
+                    [
+                        torch.stack([member.readout.priority(m, height, width) for m in maps])
+                        for member in members
+                    ]
+                )
             while len(kept) > 1 and sum(each.nbytes for each in kept.values()) > KEPT_BYTES:
                 kept.popitem(last=False)
         kept.move_to_end(key)
