@@ -26,6 +26,7 @@ from benchmark.files import write_whole
 from models.base import UnavailableError
 from models.deepgaze.images import as_rgb
 from models.deepgaze.model import DeepGaze
+from models.deepgaze.foreign import check_readouts
 from models.deepgaze.trained import TrainedReadouts
 from models.external import READOUTS, ExternalError
 from models.saliency_map import MapsOf, SaliencyMap
@@ -193,6 +194,7 @@ def build(name: str) -> Any:
     if name.endswith(READOUTS):
         readouts = TrainedReadouts(Path(name).expanduser())
         try:
+            check_readouts(readouts.file)
             made = DeepGaze(readouts.weights)
         except UnavailableError as error:
             raise BenchmarkError(str(error)) from error

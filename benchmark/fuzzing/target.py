@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,13 +78,9 @@ def attempt(target: Target, file: Path) -> Outcome:
     try:
         answer = target.run(file)
     except target.refusals as error:
-        if any(_is_exhaustion(cause) for cause in _causes(error)):
-            return Outcome(MEMORY, f"memory was exhausted before it was refused, {_place(error)}")
         if not _names(error, file):
             return Outcome(CRASH, f"refused without naming the file, {_place(error)}: {error}")
         return Outcome(REFUSED)
-    except MemoryError as error:
-        return Outcome(MEMORY, f"MemoryError {_place(error)}")
     except Exception as error:
         return Outcome(CRASH, f"{type(error).__name__} {_place(error)}: {error}")
     try:
@@ -96,20 +92,6 @@ def attempt(target: Target, file: Path) -> Outcome:
 
 def _names(error: Exception, file: Path) -> bool:
     return any(str(part) in str(error) for part in (file.name, file.parent))
-
-
-def _is_exhaustion(error: BaseException) -> bool:
-    """Whether memory ran out; torch and HDF5 say so in words."""
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or "allocate memory" in text or "allocation" in text
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _place(error: BaseException) -> str:

@@ -12,21 +12,25 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 
-from benchmark.fuzzing.target import CRASH, HANG, Outcome, Target, attempt
+from benchmark.fuzzing.target import CRASH, HANG, MEMORY, Outcome, Target, attempt
 
 
-def _limit_memory(megabytes: int) -> None:
-    """Allow so much address space beyond what is in use now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    limit = pages * os.sysconf("SC_PAGE_SIZE") + megabytes * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+#: What is asked for, but never filled, costs nothing: so many times the memory that may be filled.
+_UNFILLED = 4
 
 
 def confine(megabytes: int) -> None:
-    """Limit this process's memory, and leave no core dump."""
+    """Limit this process's address space beyond what is in use now, and leave no core dump."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if Path("/proc/self/statm").is_file():
-        _limit_memory(megabytes)
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * os.sysconf("SC_PAGE_SIZE") + _UNFILLED * megabytes * 2**20
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def peak() -> int:
+    """The most memory, in megabytes, that this process has filled so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 2**10
 
 
 def _serve(target: Target, file: Path, megabytes: int, connection: Connection) -> None:
@@ -37,6 +41,7 @@ def _serve(target: Target, file: Path, megabytes: int, connection: Connection) -
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
     confine(megabytes)
+    before = peak()
     while True:
         try:
             content = connection.recv_bytes()
@@ -44,6 +49,8 @@ def _serve(target: Target, file: Path, megabytes: int, connection: Connection) -
             return
         file.write_bytes(content)
         outcome = attempt(target, file)
+        if peak() - before > megabytes:
+            outcome = Outcome(MEMORY, f"reading it filled more than {megabytes} MB")
         connection.send((outcome.kind, outcome.detail))
 
 
@@ -78,17 +85,22 @@ class Worker:
         try:
             self._connection.send_bytes(content)
             if self._connection.poll(self.seconds):
-                return Outcome(*self._connection.recv())
+                outcome = Outcome(*self._connection.recv())
+                if outcome.kind == MEMORY:  # the peak stays with the process
+                    self._restart()
+                return outcome
         except (EOFError, ConnectionError):
             self._process.join()
             code = self._process.exitcode or 0
             name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-            self.close()
-            self._start()
+            self._restart()
             return Outcome(CRASH, f"the process died: {name}")
+        self._restart()
+        return Outcome(HANG, f"no answer in {self.seconds:g} s")
+
+    def _restart(self) -> None:
         self.close()
         self._start()
-        return Outcome(HANG, f"no answer in {self.seconds:g} s")
 
     def close(self) -> None:
         """End the process."""

@@ -47,7 +47,7 @@ def _wrong(file: Path, found: dict[str, bytes]) -> str | None:
     plain: dict[str, Any] = {}
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as zipped:
-            plain = {i.filename: zipped.read(i) for i in zipped.infolist() if not i.is_dir()}
+            plain = {name: zipped.read(name) for name in (f"SET/{name}" for name in found)}
     else:
         with tarfile.open(file) as archive:
             for info in archive:

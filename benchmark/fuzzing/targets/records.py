@@ -112,7 +112,7 @@ def _prepare(root: Path) -> None:
 def _table(file: Path) -> Results:
     """Read a folder and print its table."""
     results = Results.read(file.parent)
-    markdown_table(results)
+    markdown_table(results).encode()
     return results
 
 
@@ -135,6 +135,7 @@ def _compare(file: Path) -> Results:
 def _value(text: str) -> float:
     """A number of a results file: empty if undefined, possibly infinite."""
     known = {"": math.nan, "nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+    text = text.strip().lower()
     return known[text] if text in known else plain.number(text)
 
 
@@ -144,7 +145,7 @@ def _same(one: float, other: float) -> bool:
 
 def _rows(file: Path) -> list[dict[str, str]]:
     """The rows of a CSV file, each as long as its header, whose names differ."""
-    text = file.read_bytes().decode("utf-8")
+    text = file.read_bytes().decode("utf-8-sig")
     rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
     assert len(set(rows[0])) == len(rows[0]), "a column occurs twice"
     assert {len(row) for row in rows} == {len(rows[0])}, "rows of different lengths"
