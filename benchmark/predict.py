@@ -24,9 +24,9 @@ from benchmark.errors import BenchmarkError, DataError
 from benchmark.evaluate import checked
 from benchmark.files import write_whole
 from models.base import UnavailableError
+from models.deepgaze.foreign import check_readouts
 from models.deepgaze.images import as_rgb
 from models.deepgaze.model import DeepGaze
-from models.deepgaze.foreign import check_readouts
 from models.deepgaze.trained import TrainedReadouts
 from models.external import READOUTS, ExternalError
 from models.saliency_map import MapsOf, SaliencyMap

@@ -66,7 +66,9 @@ class Pieces:
         finished = self.manifest or _json(self._folder / MANIFEST)
         #: Records of the submission that was completed last.
         self.finished: dict[str, Record] = {
-            name: record for name, record in _object(finished, "predictions").items() if _whole(record)
+            name: record
+            for name, record in _object(finished, "predictions").items()
+            if _whole(record)
         }
         self._densities_hash = finished.get("log_densities_sha256")
 

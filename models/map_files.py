@@ -309,7 +309,9 @@ class _Hdf5(MapFiles):
             raise
         # h5py raises anything on damaged files.
         except Exception as error:
-            raise MapError(f"{self.source}: is no intact HDF5 file ({error}); make it anew.") from error
+            raise MapError(
+                f"{self.source}: is no intact HDF5 file ({error}); make it anew."
+            ) from error
         return found
 
     def shape(self, name: str) -> tuple[int, ...]:

@@ -166,7 +166,7 @@ def _check_old(content: bytes) -> None:
         order = "<" if 0 <= struct.unpack_from("<i", content, at)[0] <= 5000 else ">"
         kind, rows, columns, is_complex, name = struct.unpack_from(f"{order}5i", content, at)
         machine, type_, full = kind // 1000, kind // 10 % 10, kind % 10
-        if not (0 <= kind and machine == "<>".index(order) and kind // 100 % 10 == 0):
+        if not (kind >= 0 and machine == "<>".index(order) and kind // 100 % 10 == 0):
             raise ValueError("it has no header of a Matlab file")
         if type_ >= len(_OLD_SIZES) or full > 1 or min(rows, columns) < 0 or name < 1:
             raise ValueError("holds what is no full array")

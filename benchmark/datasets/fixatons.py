@@ -44,7 +44,9 @@ def _line_problems(file: Path, text: bytes) -> list[str]:
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
         try:
-            intact = len(words) in (0, len(COLUMNS)) and all(np.isfinite(decimal(w.decode())) for w in words)
+            intact = len(words) in (0, len(COLUMNS)) and all(
+                np.isfinite(decimal(w.decode())) for w in words
+            )
         except ValueError:
             intact = False
         if not intact:

@@ -25,8 +25,8 @@ def require() -> None:
     """Raise a BenchmarkError unless atheris is installed."""
     if importlib.util.find_spec("atheris") is None:
         raise BenchmarkError(
-            "--atheris needs atheris, which is not installed: pip install 'deepgaze-benchmark[fuzz]' "
-            "(there are wheels for Linux), or leave the option out."
+            "--atheris needs atheris, which is not installed: pip install "
+            "'deepgaze-benchmark[fuzz]' (there are wheels for Linux), or leave the option out."
         )
 
 
@@ -41,7 +41,14 @@ def guided(target: Target, seconds: int) -> Tally:
         for n, content in enumerate(target.seeds()):
             (corpus / f"seed-{n}").write_bytes(content)
         while (left := round(end - time.monotonic())) > 0:
-            command = [sys.executable, "-m", "benchmark.fuzzing.guided", target.name, name, str(left)]
+            command = [
+                sys.executable,
+                "-m",
+                "benchmark.fuzzing.guided",
+                target.name,
+                name,
+                str(left),
+            ]
             done = subprocess.run(command, capture_output=True, check=False)
             counted = _merge(tally, folder)
             artifacts = sorted(folder.glob("artifact-*"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
 import os
 import resource
@@ -13,7 +14,6 @@ from pathlib import Path
 from types import TracebackType
 
 from benchmark.fuzzing.target import CRASH, HANG, MEMORY, Outcome, Target, attempt
-
 
 #: What is asked for, but never filled, costs nothing: so many times the memory that may be filled.
 _UNFILLED = 4
@@ -35,6 +35,7 @@ def peak() -> int:
 
 def _serve(target: Target, file: Path, megabytes: int, connection: Connection) -> None:
     warnings.simplefilter("ignore")
+    faulthandler.disable()
     with open(os.devnull, "w") as nowhere:  # C libraries write their complaints there
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)

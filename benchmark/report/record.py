@@ -125,7 +125,9 @@ class Section:
         """
         found = self.get(key, list, [])
         if not all(isinstance(text, str) for text in found):
-            raise BenchmarkError(f"{self.path}: {f'{self.name}.{key}'!r} cannot be {found!r}. {REMEDY}")
+            raise BenchmarkError(
+                f"{self.path}: {f'{self.name}.{key}'!r} cannot be {found!r}. {REMEDY}"
+            )
         return tuple(found)
 
     def section(self, key: str) -> Section:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def _problem(header: dict[str, Any], tensors: dict[str, Tensor]) -> str | None:
             return "a readout has no fold or seed"
         widths = [sum(known["channels"]), *config["widths"]]
         expected = {"mean": [widths[0]], "deviation": [widths[0]]}
-        for k, (before, after) in enumerate(zip(widths, widths[1:])):
+        for k, (before, after) in enumerate(pairwise(widths)):
             expected[f"convolutions.{k}.weight"] = [after, before]
             expected[f"convolutions.{k}.bias"] = [after]
         for name, shape in expected.items():

@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -125,10 +126,8 @@ def _compare(file: Path) -> Results:
             (whole / name).write_text(text, encoding="utf-8")
     one = compare(CompareOptions(file.parent, models=("ours", "other"), draws=20))
     comparison_report.text(one)
-    try:
+    with suppress(BenchmarkError):  # what they have in common may be too little
         comparison_report.text(compare(CompareOptions(file.parent, whole, force=True, draws=20)))
-    except BenchmarkError:
-        pass  # what they have in common may be too little
     return Results.read(file.parent)
 
 
@@ -175,7 +174,9 @@ def _reuse(file: Path) -> Any:
     """The scores of a model, as ``run --reuse`` takes them."""
     record = Record(file.parent)
     evaluation = SimpleNamespace(
-        variants=dict.fromkeys(METRICS), images=range(3), dataset=SimpleNamespace(image_names=IMAGES)
+        variants=dict.fromkeys(METRICS),
+        images=range(3),
+        dataset=SimpleNamespace(image_names=IMAGES),
     )  # fmt: skip
     settings = {
         "data": "d" * 64, "protocol": "tuebingen", "maps": "right", "kernel_size": 24.0, "seed": 0,

@@ -46,7 +46,13 @@ def _readouts() -> bytes:
             if parameter.ndim:
                 parameter.copy_(torch.rand(parameter.shape, generator=generator))
     prior = torch.full((CELLS, CELLS), -2 * float(np.log(CELLS)))
-    known = TrainedOn("abc", *(np.zeros(s, np.uint8) for s in ((2,), (2, 32), (2, 32))), 24.0)
+    known = TrainedOn(
+        "abc",
+        folds=np.zeros(2, np.uint8),
+        hashes=np.zeros((2, 32), np.uint8),
+        looks=np.zeros((2, 32), np.uint8),
+        pixels_per_degree=24.0,
+    )
     weights = Weights(
         Recipe(features=(FeatureSet("icf", ("intensity5",), 1.0),), readout=config),
         {"icf": "0" * 64},
@@ -162,7 +168,7 @@ def _npz() -> bytes:
         f"conv{n}_{part}": np.ones((2, 2), np.int8) for n in range(1, 6) for part in ("w", "b")
     }
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     return formats.without_times(buffer.getvalue())
 
 
