@@ -59,8 +59,8 @@ def text(tallies: Sequence[Tally], command: str) -> str:
         f"```\n{command}\n```",
         "A reader has to refuse a file with an error that names it, or to read it as a plain "
         "reading by other means does (the csv module, numpy, h5py, Pillow, scipy, or bytes taken "
-        "apart by hand). *Crashes*: any other error, an error that does not name the file, and a process "
-        "that died. *Hangs*: no answer in 10 s. *Memory*: more than 1 GiB filled. *Wrong*: "
+        "apart by hand). *Crashes*: any other error, an error that does not name the file, and a "
+        "process that died. *Hangs*: no answer in 10 s. *Memory*: more than 1 GiB filled. *Wrong*: "
         "accepted, but not what the plain reading has, not finite, or outside its image.",
         f"{bad} of the inputs of the readers without a footnote led to any of these.",
         _table(tallies, known),
