@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -50,12 +51,15 @@ def main(inputs: int, seed: int, only: tuple[str, ...], atheris: int | None, out
             raise BenchmarkError(
                 f"there is no target {unknown[0]!r}; there are {', '.join(TARGETS)}."
             )
+        chosen = [TARGETS[name] for name in only or TARGETS]
         tallies = []
-        for name in only or TARGETS:
-            progress = partial(tqdm, desc=name, mininterval=1.0)
-            tallies.append(campaign(TARGETS[name], inputs, seed, progress=progress))
-            if atheris:
-                tallies.append(guided.guided(TARGETS[name], atheris))
+        for target in chosen:
+            progress = partial(tqdm, desc=target.name, mininterval=1.0)
+            tallies.append(campaign(target, inputs, seed, progress=progress))
+        if atheris:
+            with ThreadPoolExecutor(2) as pool:  # each waits for a process
+                found = pool.map(partial(guided.guided, seconds=atheris), chosen)
+                tallies += tqdm(found, "atheris", len(chosen))
         command = f"python -m benchmark.fuzzing --inputs {inputs} --seed {seed}"
         command += "".join(f" --only {name}" for name in only)
         command += f" --atheris {atheris}" if atheris else ""
