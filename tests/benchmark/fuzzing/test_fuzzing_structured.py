@@ -299,6 +299,6 @@ def test_a_source_that_is_no_archive_is_refused_by_name(tmp_path):
     for name in ("maps.zip", "maps.tar", "maps.tar.gz", "maps.tar.xz", "maps.h5"):
         for content in (b"", b"\x1f\x8b", b"PK", b"\xfd7zXZ", bytes(600), b"\x89HDF\r\n\x1a\n"):
             (tmp_path / name).write_bytes(content)
-            empty_tar = name == "maps.tar" and content == bytes(600)
+            empty_tar = name.startswith("maps.tar") and content == bytes(600)
             with nullcontext() if empty_tar else pytest.raises(MapError, match=name):
                 assert open_maps(tmp_path / name).names == []
