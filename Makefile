@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: check lint types test run bench survival validation
+.PHONY: check lint types test run bench fuzz survival validation
 
 check: lint types test run  ## everything that CI runs
 
@@ -29,3 +29,6 @@ survival:
 
 validation:
 	$(PYTHON) -m benchmark.validation
+
+fuzz:
+	$(PYTHON) -m benchmark.fuzzing

@@ -24,6 +24,7 @@ from benchmark.errors import BenchmarkError, DataError
 from benchmark.evaluate import checked
 from benchmark.files import write_whole
 from models.base import UnavailableError
+from models.deepgaze.foreign import check_readouts
 from models.deepgaze.images import as_rgb
 from models.deepgaze.model import DeepGaze
 from models.deepgaze.trained import TrainedReadouts
@@ -193,6 +194,7 @@ def build(name: str) -> Any:
     if name.endswith(READOUTS):
         readouts = TrainedReadouts(Path(name).expanduser())
         try:
+            check_readouts(readouts.file)
             made = DeepGaze(readouts.weights)
         except UnavailableError as error:
             raise BenchmarkError(str(error)) from error

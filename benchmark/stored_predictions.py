@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,13 +94,20 @@ class StoredPredictions:
     def _read(self, model: str, image: str) -> Prediction | None:
         try:
             with np.load(self._file(model, image), allow_pickle=False) as content:
-                found = Prediction(
-                    str(content["key"]), content["log_density"], content["at_fixations"]
-                )
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+                key = content["key"]
+                if key.ndim or key.dtype.kind != "U":
+                    return None
+                found = Prediction(str(key), content["log_density"], content["at_fixations"])
+        # numpy raises anything on damaged files.
+        except Exception:
             return None
-        ours = found.log_density.ndim == 2 and found.log_density.dtype == np.float32
+        ours = _is(found.log_density, np.float32, 2) and _is(found.at_fixations, np.float64, 1)
         return found if ours else None
+
+
+def _is(values: NDArray, kind: type, dimensions: int) -> bool:
+    """Whether an array is of this type, and holds numbers."""
+    return values.dtype == kind and values.ndim == dimensions and not np.isnan(values).any()
 
 
 def _safe(name: str) -> str:

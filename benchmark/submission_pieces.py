@@ -33,7 +33,7 @@ def file_hash(file: Path) -> str:
     """SHA-256 of a file's bytes; empty if it cannot be read."""
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError:
+    except (OSError, ValueError):  # the name may be none
         return ""
 
 
@@ -65,7 +65,11 @@ class Pieces:
             )
         finished = self.manifest or _json(self._folder / MANIFEST)
         #: Records of the submission that was completed last.
-        self.finished: dict[str, Record] = finished.get("predictions", {})
+        self.finished: dict[str, Record] = {
+            name: record
+            for name, record in _object(finished, "predictions").items()
+            if _whole(record)
+        }
         self._densities_hash = finished.get("log_densities_sha256")
 
     def _is_ours(self) -> bool:
@@ -73,7 +77,9 @@ class Pieces:
 
     def record(self, name: str) -> Record:
         """What was recorded last of an image; of nothing, a record that fits no key."""
-        found = _json(self._folder / f"{name}.json") or self.finished.get(name)
+        found = _json(self._folder / f"{name}.json")
+        if not _whole(found):
+            found = self.finished.get(name, {})
         return found or {"key": None, "log_density": None, "files": {}}
 
     def intact(self, name: str, key: str) -> bool:
@@ -138,7 +144,8 @@ class Pieces:
     def remove_stale(self, names: Iterable[str]) -> None:
         """Remove recorded files that are of none of the images ``names``, and unfinished ones."""
         current = {file for name in names for file in self.record(name)["files"]}
-        records = [*self.finished.values(), *map(_json, self._unfinished())]
+        unfinished = [record for record in map(_json, self._unfinished()) if _whole(record)]
+        records = [*self.finished.values(), *unfinished]
         for file in {file for record in records for file in record["files"]} - current:
             if _inside(file):
                 discard(self.out / file)
@@ -154,6 +161,20 @@ class Pieces:
         return [file for file in self._folder.rglob("*.json") if file.name != MANIFEST]
 
 
+def _object(content: dict[str, Any], key: str) -> dict[str, Any]:
+    """The object below a key, empty if there is none."""
+    found = content.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _whole(record: Any) -> bool:
+    """Whether a record read from a file has all that is known of an image."""
+    if not isinstance(record, dict) or not isinstance(record.get("files"), dict):
+        return False
+    texts = (record.get("key"), record.get("log_density"), *record["files"].values())
+    return all(isinstance(text, str) for text in texts)
+
+
 def _inside(name: str) -> bool:
     """Whether a recorded path stays in the folder, whoever wrote the record."""
     path = Path(name)
@@ -164,6 +185,6 @@ def _json(file: Path) -> dict[str, Any]:
     """The object in a file, empty if there is none."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

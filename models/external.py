@@ -136,10 +136,12 @@ def _is_map(target: Any) -> bool:
 
 
 def _opened(origin: str) -> Any:
+    from models.deepgaze.foreign import check_readouts
     from models.deepgaze.trained import TrainedReadouts
 
     readouts = TrainedReadouts(Path(origin).expanduser())
     try:
+        check_readouts(readouts.file)
         _ = readouts.weights
     except UnavailableError as error:
         raise ExternalError(str(error)) from error

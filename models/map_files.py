@@ -10,9 +10,11 @@ import bz2
 import gzip
 import hashlib
 import io
+import logging
 import lzma
 import math
 import stat
+import struct
 import tarfile
 import tempfile
 import unicodedata
@@ -26,6 +28,8 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from models import matlab
 
 KINDS = ("log density", "density", "saliency map")
 #: Of the log of a density's sum, as in the field's submission rules; within it, rounding is undone.
@@ -44,7 +48,7 @@ _COMPRESSED: dict[bytes, Callable[[Path], Any]] = {
     b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open,
 }  # fmt: skip
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError,
-           NotImplementedError, RuntimeError)  # fmt: skip
+           NotImplementedError, RuntimeError, ValueError, IndexError, struct.error)  # fmt: skip
 
 
 class MapError(ValueError):
@@ -85,7 +89,7 @@ class MapFiles:
         """
         with self._explained(name):
             values = self._values(name)
-            if not (np.issubdtype(values.dtype, np.number) or values.dtype == bool):
+            if values.dtype.kind not in "biufc":
                 raise ValueError(f"holds values of type {values.dtype}")
         if np.iscomplexobj(values):
             raise MapError(f"{self.label(name)}: holds complex numbers; expected real ones.")
@@ -299,7 +303,15 @@ class _Hdf5(MapFiles):
             if isinstance(item, h5py.Dataset):
                 found[name] = item.nbytes
 
-        self._file().visititems(visit)
+        try:
+            self._file().visititems(visit)
+        except MapError:
+            raise
+        # h5py raises anything on damaged files.
+        except Exception as error:
+            raise MapError(
+                f"{self.source}: is no intact HDF5 file ({error}); make it anew."
+            ) from error
         return found
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -351,6 +363,8 @@ def source_name(source: Path) -> str:
 def _intact(source: Path) -> Any:
     try:
         yield
+    except MapError:
+        raise
     except _DAMAGE as error:
         raise MapError(f"{source}: is no intact archive ({error}); make it anew.") from error
 
@@ -369,11 +383,7 @@ def _shape(stream: IO[bytes], suffix: str, size: int) -> tuple[int, ...]:
     if suffix == ".npy":
         return _npy_shape(stream, size)
     if suffix == ".mat":
-        from scipy.io import whosmat
-
-        with _matlab():
-            found = whosmat(io.BytesIO(stream.read()))
-        return tuple(_only(found)[1])
+        return tuple(_only(matlab.shapes(stream.read()))[1])
     if suffix in (".tif", ".tiff"):
         with _tiff(stream) as page:
             if page.axes == "SYX":  # each channel in a plane of its own
@@ -405,23 +415,12 @@ def _decode(stream: IO[bytes], suffix: str) -> NDArray:
     if suffix == ".npy":
         return np.lib.format.read_array(stream, allow_pickle=False)  # type: ignore[arg-type]
     if suffix == ".mat":
-        from scipy.io import loadmat
-
-        with _matlab():
-            content = loadmat(io.BytesIO(stream.read()))
+        content = matlab.load(stream.read())
         named = [(name, value) for name, value in content.items() if not name.startswith("__")]
         return np.asarray(_only(named)[1])
     if suffix in (".tif", ".tiff"):
         return _tiff_values(stream)
     return _picture(stream)
-
-
-@contextmanager
-def _matlab() -> Any:
-    try:
-        yield
-    except NotImplementedError as error:
-        raise ValueError("is a Matlab file of version 7.3; save it with -v7") from error
 
 
 def _only(variables: Sequence[Any]) -> Any:
@@ -430,15 +429,46 @@ def _only(variables: Sequence[Any]) -> Any:
     return variables[0]
 
 
+class _Complaints(logging.Handler):
+    """What tifffile says of damage that it goes over."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.first: str | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.first = self.first or record.getMessage()
+
+
 @contextmanager
 def _tiff(stream: IO[bytes]) -> Any:
     import tifffile
 
-    # a name, because that of an unpacked tar file is a number
-    with tifffile.TiffFile(stream, name="map") as file:
-        if len(file.pages) != 1:
-            raise ValueError(f"holds {len(file.pages)} images; expected one")
-        yield file.pages[0]
+    complaints = _Complaints()
+    tifffile.logger().addHandler(complaints)
+    try:
+        # a name, because that of an unpacked tar file is a number
+        with tifffile.TiffFile(stream, name="map") as file:
+            if len(file.pages) != 1:
+                raise ValueError(f"holds {len(file.pages)} images; expected one")
+            yield file.pages[0]
+    finally:
+        tifffile.logger().removeHandler(complaints)
+    if complaints.first:
+        raise ValueError(f"is damaged: {complaints.first}")
+
+
+def _missing_pixels(page: Any, size: int) -> str | None:
+    """Which pixels of a TIFF file of ``size`` bytes are not there; tifffile takes them for 0."""
+    segments = list(zip(page.dataoffsets, page.databytecounts))
+    if len(segments) != math.prod(page.chunked):
+        return f"has {len(segments)} of {math.prod(page.chunked)} parts"
+    if any(count <= 0 or offset <= 0 or offset + count > size for offset, count in segments):
+        return "has parts that lie outside the file"
+    expected = math.prod(page.shape) * page.bitspersample // 8
+    if page.compression == 1 and sum(page.databytecounts) < expected:
+        return f"is cut off: {sum(page.databytecounts)} of {expected} bytes"
+    return None
 
 
 def _tiff_values(stream: IO[bytes]) -> NDArray:
@@ -446,7 +476,11 @@ def _tiff_values(stream: IO[bytes]) -> NDArray:
     from tifffile import PHOTOMETRIC
 
     problem = None
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
     with _tiff(stream) as page:
+        if missing := _missing_pixels(page, size):
+            raise ValueError(missing)
         if page.photometric == PHOTOMETRIC.MINISWHITE:
             raise ValueError("has 0 for white (MINISWHITE); save it with 0 for black (MINISBLACK)")
         if page.tags.valueof("Orientation", 1) > 1:  # tifffile ignores it, Pillow turns the picture
@@ -473,11 +507,17 @@ def _picture(stream: IO[bytes]) -> NDArray:
     from PIL import Image
 
     with Image.open(stream) as image:
+        deep = ";16" in str(image.tile)  # forgotten once it is decoded
+        image.load()  # what comes behind the pixels counts, too
+        if image.format == "PNG" and getattr(image, "n_frames", 1) > 1:
+            raise ValueError("holds several images; expected one")
         if image.mode == "P":
             return _grey(np.asarray(image.convert("RGBA")))
+        if "transparency" in image.info and image.mode in ("1", "L", "RGB"):
+            _grey(np.asarray(image.convert("RGBA")))
         if image.mode not in ("1", "L", "LA", "RGB", "RGBA", "F", "I") and image.mode[:4] != "I;16":
             raise ValueError(f"has the colour mode {image.mode}; save it as grey")
-        if len(image.getbands()) > 1 and ";16" in str(image.tile):
+        if len(image.getbands()) > 1 and deep:
             # the decoder would keep the upper eight bits only
             raise ValueError("is a 16-bit picture of several channels; save it as 16-bit grey")
         return _grey(np.asarray(image))

@@ -257,6 +257,8 @@ def _common_images(
     first: Results, second: Results, pairs: list[tuple[str, str]]
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Scores on the images that both have, and sentences on those that one lacks."""
+    for results in (first, second):
+        results.check_rows()
     a, b = first.scores, second.scores
     if first is second:
         return a, b, []
@@ -307,7 +309,11 @@ def _differences(
         if (pair[0], metric.name) in table_a and (pair[1], metric.name) in table_b
     ]
     if not keys:
-        raise BenchmarkError("no model has a score of these metrics on both sides.")
+        folders = " and ".join(str(f) for f in (options.first, options.second) if f is not None)
+        raise BenchmarkError(
+            f"{folders}: no model has a score of these metrics on both sides. Choose others with "
+            "--models and --metrics."
+        )
     sides = [
         (table_a[a, metric.name], table_b[b, metric.name]) for (a, b), metric in keys
     ]  # fmt: skip
@@ -375,7 +381,7 @@ def _beyond_rounding(paired: Column, one: Column, other: Column) -> Column:
 def _aligned(scores: pd.DataFrame, images: np.ndarray) -> dict[tuple[str, str], Column]:
     """Columns over exactly these images, in their order."""
     missing = np.setdiff1d(images, scores["image"].unique())
-    if len(missing):  # a model that failed everywhere else still has its place
+    if len(missing) and len(scores):  # a model that failed everywhere else still has its place
         first = scores.iloc[[0]].loc[np.repeat(scores.index[0], len(missing))]
         blank = first.assign(image=missing, value=np.nan, n_fixations=0.0)
         scores = pd.concat([scores, blank], ignore_index=True)

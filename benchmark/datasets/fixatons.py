@@ -14,6 +14,7 @@ import numpy as np
 from benchmark.datasets import images, scanpaths
 from benchmark.datasets.base import Dataset, DatasetSpec, dataset
 from benchmark.errors import DataError
+from benchmark.files import decimal
 
 LAYOUT = "FixaTons: STIMULI/<name>.jpg and SCANPATHS/<name>/<subject>"
 COLUMNS = ("x", "y", "t_start", "t_end")
@@ -43,7 +44,9 @@ def _line_problems(file: Path, text: bytes) -> list[str]:
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
         try:
-            intact = len(words) in (0, len(COLUMNS)) and all(np.isfinite(float(w)) for w in words)
+            intact = len(words) in (0, len(COLUMNS)) and all(
+                np.isfinite(decimal(w.decode())) for w in words
+            )
         except ValueError:
             intact = False
         if not intact:
@@ -66,7 +69,8 @@ def read_scanpath(file: Path) -> np.ndarray:
         rows = np.array([line.split() for line in text.splitlines() if line.strip()], dtype=float)
     except ValueError as error:  # words that are no numbers, or rows of different lengths
         raise DataError(*_line_problems(file, text)) from error
-    if len(rows) and (rows.shape[1] != len(COLUMNS) or not np.isfinite(rows).all()):
+    strange = b"_" in text  # "1_0" is a number to Python
+    if len(rows) and (strange or rows.shape[1] != len(COLUMNS) or not np.isfinite(rows).all()):
         raise DataError(*_line_problems(file, text))
     return rows.reshape(-1, len(COLUMNS))
 

@@ -20,6 +20,7 @@ import numpy as np
 from benchmark.datasets import images, scanpaths
 from benchmark.datasets.base import Dataset, DatasetSpec
 from benchmark.errors import DataError
+from benchmark.files import decimal
 
 LAYOUT = "own data: images and one CSV file with the header image,subject,x,y[,t,duration]"
 REQUIRED = ("image", "subject", "x", "y")
@@ -95,7 +96,7 @@ def _columns(file: Path, header: list[str], table: _Table) -> dict[str, int] | N
 
 
 def _number(cells: dict[str, str], name: str) -> float:
-    value = float(cells[name])
+    value = decimal(cells[name])
     if not math.isfinite(value):
         raise ValueError(cells[name])
     return value

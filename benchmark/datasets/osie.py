@@ -10,6 +10,7 @@ import numpy as np
 from benchmark.datasets import images, scanpaths
 from benchmark.datasets.base import Dataset, DatasetSpec, dataset
 from benchmark.errors import DataError
+from models import matlab
 
 LAYOUT = "OSIE: stimuli/<name>.jpg and fixations.mat (or data/stimuli and data/eye/fixations.mat)"
 
@@ -40,12 +41,10 @@ def path_spec(root: Path) -> DatasetSpec:
 
 def _read_mat(file: Path) -> list[dict[str, Any]]:
     """The struct array ``fixations``, as dictionaries ``img``, ``subjects``."""
-    from scipy.io import loadmat
-
     if not file.is_file():
         raise DataError(f"{file}: this file is missing; expected {LAYOUT}.")
     try:
-        records = loadmat(file, simplify_cells=True)["fixations"]
+        records = matlab.load(file.read_bytes(), simplify_cells=True)["fixations"]
         return [dict(record) for record in np.atleast_1d(np.asarray(records, dtype=object))]
     # The parser raises whatever damaged bytes lead it into.
     except Exception as error:
@@ -57,15 +56,23 @@ def _read_mat(file: Path) -> list[dict[str, Any]]:
 
 def _read_trial(trial: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x, y in pixels and durations in seconds. A trial of one fixation holds bare numbers."""
-    x, y, duration = (
-        np.atleast_1d(np.asarray(trial[key], dtype=float)).ravel()
-        for key in ("fix_x", "fix_y", "fix_duration")
-    )
+    if not isinstance(trial, dict):
+        raise TypeError("a trial that is no struct with fix_x, fix_y and fix_duration")
+    x, y, duration = (_numbers(trial, key) for key in ("fix_x", "fix_y", "fix_duration"))
     if not len(x) == len(y) == len(duration):
         raise ValueError(f"{len(x)} x, {len(y)} y and {len(duration)} durations")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("a coordinate that is no number")
+    if not np.isfinite(duration).all():
+        raise ValueError("a duration that is no number")
     return x, y, duration / 1000
+
+
+def _numbers(trial: dict[str, Any], key: str) -> np.ndarray:
+    values = np.atleast_1d(np.asarray(trial[key])).ravel()
+    if values.size and values.dtype.kind not in "biuf":
+        raise ValueError(f"{key} holds values of type {values.dtype}")
+    return values.astype(float)
 
 
 @dataset(

@@ -26,6 +26,9 @@ FILES = {
     "salicon-validation": ("stimuli_val.hdf5", "fixations_val.hdf5"),
 }
 
+#: Bytes that compression may make of one; its best is about 1000.
+_MOST_PACKED = 2000
+
 
 def _pairs(root: Path) -> list[tuple[str, str]]:
     """Names of the files that belong together: stimuli<part>.hdf5 and fixations<part>.hdf5."""
@@ -78,6 +81,19 @@ def _files(root: Path, spec: DatasetSpec) -> tuple[Path, Path]:
     return stimuli, fixations
 
 
+def _check_bytes(source: Any, size: int) -> None:
+    """Raise ValueError if a data set declares more than a file of ``size`` bytes can hold."""
+    import h5py
+
+    allowed = _MOST_PACKED * max(size, 2**20)
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.nbytes > allowed:
+            raise ValueError(f"{name} declares {item.nbytes} bytes in a file of {size}")
+
+    source.visititems(visit)
+
+
 def _read(file: Path) -> Any:
     """What the file holds: pysaliency stimuli, whose images stay on disk, or fixations."""
     import h5py
@@ -86,6 +102,7 @@ def _read(file: Path) -> Any:
     try:
         # Not read_hdf5(path): that caches by name alone, also after the file has changed.
         with h5py.File(file, "r") as source:
+            _check_bytes(source, file.stat().st_size)
             kind = source.attrs["type"]
             if (kind.decode() if isinstance(kind, bytes) else str(kind)) == "FileStimuli":
                 return pysaliency.FileStimuli.read_hdf5(source, cached=False)

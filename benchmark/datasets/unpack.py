@@ -5,8 +5,8 @@ from __future__ import annotations
 import gzip
 import lzma
 import re
-import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -69,10 +69,28 @@ def _tar_members(file: tarfile.TarFile) -> Iterator[_Member]:
         )
 
 
+def _members(archive: Path, stack: ExitStack) -> Iterator[_Member]:
+    """The entries of an archive; ValueError if it is damaged so that its reader raises OSError."""
+    try:
+        yield from _open(archive, stack)
+    except OSError as error:  # of a place that is not there, or of bzip2
+        raise ValueError(str(error)) from error
+
+
 def _open(archive: Path, stack: ExitStack) -> Iterator[_Member]:
     if zipfile.is_zipfile(archive):
         return _zip_members(stack.enter_context(zipfile.ZipFile(archive)))
     return _tar_members(stack.enter_context(tarfile.open(archive)))
+
+
+def _blocks(member: _Member) -> Iterator[bytes]:
+    """The content of an entry; ValueError as in :func:`_members`."""
+    try:
+        with cast("IO[bytes]", member.open()) as source:
+            while block := source.read(2**20):
+                yield block
+    except OSError as error:
+        raise ValueError(str(error)) from error
 
 
 def _is_unsafe(name: str) -> bool:
@@ -145,7 +163,7 @@ def unpack(
     try:
         with ExitStack() as stack:
             guard = _Guard(archive, limits or Limits())
-            for member in _open(archive, stack):
+            for member in _members(archive, stack):
                 target = _target(member.name, wanted)
                 guard.admit(member, target is not None)
                 if target is None or member.is_folder:
@@ -153,8 +171,9 @@ def unpack(
                 guard.claim(target, member)
                 destination = folder / target
                 destination.parent.mkdir(parents=True, exist_ok=True)
-                with destination.open("xb") as copy, cast("IO[bytes]", member.open()) as source:
-                    shutil.copyfileobj(source, copy)
+                with destination.open("xb") as copy:
+                    for block in _blocks(member):
+                        copy.write(block)
             return len(guard.taken)
     except (FileExistsError, NotADirectoryError) as error:
         raise BenchmarkError(
@@ -168,6 +187,9 @@ def unpack(
         gzip.BadGzipFile,
         EOFError,
         NotImplementedError,
+        RuntimeError,
+        IndexError,
+        struct.error,
         ValueError,
     ) as error:
         raise BenchmarkError(

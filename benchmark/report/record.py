@@ -110,10 +110,25 @@ class Section:
         if key not in self.content:
             raise BenchmarkError(f"{self.path} lacks the key {full!r}. {REMEDY}")
         value = self.content[key]
-        # True is an int to Python, but not the number of anything
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        # True is an int to Python, but not the number of anything; nor is what no float can hold
+        is_number = isinstance(value, int) and abs(value) < 2**63 and not isinstance(value, bool)
+        unfit = isinstance(value, int) and kind is not bool and not is_number
+        if not isinstance(value, kind) or unfit:
             raise BenchmarkError(f"{self.path}: {full!r} cannot be {value!r}. {REMEDY}")
         return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """The texts in the list of a key, none if there is no such key.
+
+        Raises:
+            BenchmarkError: its value is no list of texts.
+        """
+        found = self.get(key, list, [])
+        if not all(isinstance(text, str) for text in found):
+            raise BenchmarkError(
+                f"{self.path}: {f'{self.name}.{key}'!r} cannot be {found!r}. {REMEDY}"
+            )
+        return tuple(found)
 
     def section(self, key: str) -> Section:
         """The object below a key."""
@@ -156,7 +171,7 @@ def models(section: Section) -> list[Model]:
                 name,
                 one.get("title", str) or name,
                 kind,
-                tuple(one.get("trained_on", list, [])),
+                one.texts("trained_on"),
                 one.get("held_out", bool, False),
                 one.get("contaminated", bool, False),
             )

@@ -168,14 +168,18 @@ class Results:
                 )
         return [self.metrics[name] for name in metrics]
 
-    def per_image(self, metric: str) -> pd.DataFrame:
-        """Values of ``metric`` per image: one row an image, one column a model."""
-        rows = self.scores[self.scores["metric"] == metric]
-        if rows.duplicated(["image", "model"]).any():
+    def check_rows(self) -> None:
+        """Raise a BenchmarkError if a score is there more than once."""
+        if self.scores.duplicated(["image", "model", "metric"]).any():
             raise BenchmarkError(
                 f"{self.folder / 'scores.csv'} has several rows for one image, model and metric. "
                 f"{REMEDY}"
             )
+
+    def per_image(self, metric: str) -> pd.DataFrame:
+        """Values of ``metric`` per image: one row an image, one column a model."""
+        self.check_rows()
+        rows = self.scores[self.scores["metric"] == metric]
         return rows.pivot(index="image", columns="model", values="value")
 
 
@@ -195,6 +199,9 @@ _COLUMNS: dict[str, tuple[list[str], list[str]]] = {
 
 def _read_scores(path: Path, dataset: str, protocol: str) -> pd.DataFrame:
     frame = read_csv(path, *_COLUMNS[path.name])
+    for column in frame.columns.intersection(["n_images", "n_fixations"]):
+        if (frame[column].isin([math.inf, -math.inf]) | (frame[column] < 0)).any():
+            raise BenchmarkError(f"{path} has {column} that are no numbers of anything. {REMEDY}")
     for column, expected in (("dataset", dataset), ("protocol", protocol)):
         others = sorted(set(frame[column]) - {expected})
         if others:

@@ -81,7 +81,7 @@ def disk_full(bench: Bench, times: int) -> Finding:
         out = bench.fresh()
         limit = int(bench.rng.uniform(0.1, 0.9) * full)
         ended = bench.start(out, limit=limit).ended()
-        _failed(bench, finding, out, ended, "disk full")
+        _failed(bench, finding, out, ended, "disk full", "cannot be written")
     return finding
 
 
@@ -96,7 +96,7 @@ def permission_revoked(bench: Bench, times: int) -> Finding:
             continue
         with read_only(out):
             ended = run.ended()
-        _failed(bench, finding, out, ended, "not writable", "annot write")
+        _failed(bench, finding, out, ended, "not writable", "cannot be written")
     return finding
 
 
@@ -129,7 +129,7 @@ def _failed(bench: Bench, finding: Finding, out: Path, ended: Ended, *signs: str
 def _some_moment(bench: Bench, out: Path) -> Callable[[], bool]:
     """A random moment of the run, or of the part of it in which scores are stored."""
     if bench.rng.integers(2) and len(stored(out)) < len(bench.scores):
-        wanted = bench.rng.integers(len(stored(out)), len(bench.scores))
+        wanted = int(bench.rng.integers(len(stored(out)), len(bench.scores)))
         return lambda: len(stored(out)) > wanted
     deadline = time.monotonic() + bench.rng.uniform(0, bench.seconds)
     return lambda: time.monotonic() > deadline
@@ -137,7 +137,7 @@ def _some_moment(bench: Bench, out: Path) -> Callable[[], bool]:
 
 def _some_stored(bench: Bench, out: Path) -> Callable[[], bool]:
     """Reached when a random share of the scores is stored."""
-    wanted = bench.rng.uniform(0.05, 0.8) * len(bench.scores)
+    wanted = float(bench.rng.uniform(0.05, 0.8)) * len(bench.scores)
     return lambda: len(stored(out)) >= wanted
 
 

@@ -15,11 +15,11 @@ COLUMNS = ["harm", "times", "stored", "lost", "unlike", "untold"]
 
 _TEXT = """# What survives
 
-Runs of {images} made-up images and four models were harmed, and then left in peace. *Stored*: scores
-(for cached features: feature maps) that were there when harm had been done; *lost*: those of them
-that were gone or had another value afterwards; *other bytes*: runs that ended with other tables
-(CSV, Markdown, LaTeX) or scores than an undisturbed one of one process; *untold*: runs that failed
-without saying why and what to do, or damage that stayed.
+Runs of {images} made-up images and four models were harmed, and then left in peace. *Stored*:
+scores (for cached features: feature maps) that were there when harm had been done; *lost*: those of
+them that were gone or had another value afterwards; *other bytes*: runs that ended with other
+tables (CSV, Markdown, LaTeX) or scores than an undisturbed one of one process; *untold*: runs that
+failed without saying why and what to do, or damage that stayed.
 
 | Harm | Times | Stored | Lost | Other bytes | Untold |
 | :-- | --: | --: | --: | --: | --: |

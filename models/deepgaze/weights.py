@@ -175,7 +175,7 @@ class Weights:
             )
         try:
             return cls._of(header, tensors, digest)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except Exception as error:  # a header of another version may hold anything
             raise WeightsError(
                 f"{file}: lacks a part, or is of another version of this program ({error!r}). "
                 "Train or copy the weights again."

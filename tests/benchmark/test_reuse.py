@@ -218,7 +218,7 @@ def test_other_weights_and_parameters_are_told(published, tmp_path, quick):
         (lambda text: text.replace(",value,", ",worth,"), "lacks the column(s) value"),
         (lambda text: text.replace(",uniform,IG,tuebingen,", ",uniform,IG,mit2014,"), "protocol"),
         (lambda text: text + "tiny,x.png,uniform,IG,tuebingen,1,1,\n", "rows of other images"),
-        (lambda text: text.rstrip("\n").rpartition(",")[0].rpartition(",")[0] + "\n", "number of"),
+        (lambda text: text.rstrip("\n").rpartition(",")[0].rpartition(",")[0] + "\n", "6 fields"),
         (lambda text: text + "tiny,x.png,uniform,IG,tuebingen,one,1,\n", "expected a number"),
     ],
     ids=["cut", "twice", "missing", "column", "protocol", "others", "short row", "text"],

@@ -18,6 +18,7 @@ from models.deepgaze.backbones.base import (
     load_state,
 )
 from models.deepgaze.backbones.download import packaged
+from models.deepgaze.threads import one_thread
 
 _CODE = "efficientnet_lite_pytorch"
 
@@ -67,7 +68,8 @@ class _EfficientNetLite(Backbone):
         return (pixels - 127.0) / 128.0
 
     def maps(self, pixels: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
-        return collect(self._steps(pixels), names)
+        with one_thread():  # 1x1 convolutions are matrix products, cut up by threads
+            return collect(self._steps(pixels), names)
 
     def _steps(self, pixels: Tensor) -> Iterator[tuple[str, Tensor]]:
         network = self.network

@@ -451,7 +451,7 @@ def test_a_kill_while_unpacking_leaves_no_data_set(published, tmp_path, monkeypa
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(unpack.shutil, "copyfileobj", kill)
+        patch.setattr(unpack, "_blocks", kill)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path)
     assert not (tmp_path / "root" / "FixaTons").exists()
@@ -467,7 +467,7 @@ def test_a_full_disk_while_unpacking_keeps_the_archive(published, tmp_path, monk
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(unpack.shutil, "copyfileobj", fill)
+        patch.setattr(unpack, "_blocks", fill)
         with pytest.raises(BenchmarkError, match="the disk is full"):
             run(tmp_path)
     assert leftovers(tmp_path) == ["mit1003.archive"]

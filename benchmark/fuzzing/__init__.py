@@ -1,0 +1,1 @@
+"""Fuzzes every parser of users' files: ``python -m benchmark.fuzzing``."""
