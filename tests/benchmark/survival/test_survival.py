@@ -1,0 +1,125 @@
+"""The harness finds losses, and a short form of it finds none in real runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark.survival import events
+from benchmark.survival.__main__ import HARMS
+from benchmark.survival.bench import Bench, Finding, undisturbed
+from benchmark.survival.features import damaged, features_damaged
+from benchmark.survival.process import Run, without_override
+from benchmark.survival.report import write_report
+from benchmark.survival.stored import lost, stored
+from benchmark.survival.workload import Workload, write_dataset
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and signals")
+
+IMAGES, SEED = 16, 3
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    """What sixteen images give undisturbed, in one process and in two."""
+    folder = tmp_path_factory.mktemp("survival")
+    return undisturbed(Workload(write_dataset(folder / "data", IMAGES, SEED)), folder, SEED)
+
+
+def test_an_undisturbed_run_stores_every_score(bench):
+    assert len(bench.scores) == IMAGES * 4 * 5
+    assert set(bench.expected) == {
+        "scores.csv", "summary.csv", "differences.csv", "summary.md", "summary.tex",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("harm", ["kill", "worker", "disk", "permission", "store"])
+def test_a_short_form_of_the_harness_loses_nothing(bench, harm):
+    bench.rng = np.random.default_rng(SEED)
+    finding = HARMS[harm][0](bench, 3 if harm == "kill" else 1)
+    assert finding.times >= 1
+    assert (finding.lost, finding.unlike, finding.untold) == (0, 0, 0), finding.notes
+
+
+def test_a_dask_worker_may_be_killed(bench):
+    pytest.importorskip("distributed", reason="needs Dask: pip install distributed")
+    finding = events.dask_worker_killed(bench, 1)
+    assert finding.sound, finding.notes
+
+
+def test_damaged_features_are_computed_again(tmp_path):
+    finding = features_damaged(tmp_path, 20, np.random.default_rng(0))
+    assert (finding.times, finding.lost, finding.untold) == (20, 0, 0)
+
+
+# The harness itself
+
+
+def test_what_is_lost_or_changed_is_counted():
+    before = {("a", 0, "IG"): 1.0, ("a", 1, "IG"): 2.0, ("a", 2, "IG"): None}
+    assert lost(before, dict(before)) == 0
+    assert lost(before, {("a", 0, "IG"): 1.0, ("a", 1, "IG"): 2.5}) == 2
+    assert lost({}, before) == 0
+
+
+def test_a_run_that_forgets_a_score_is_found(bench):
+    """A store in which a score is changed under a right checksum misleads the run, not us."""
+    out = bench.fresh()
+    shutil.copytree(bench.folder / "undisturbed", out)
+    before = stored(out)
+    from benchmark.store import _checked
+
+    with sqlite3.connect(out / "scores.sqlite") as connection:
+        row = connection.execute("SELECT * FROM checked_scores WHERE metric = 'IG'").fetchone()
+        changed = _checked(*row[:3], row[3] + 1.0, row[4])
+        connection.execute("INSERT OR REPLACE INTO checked_scores VALUES (?,?,?,?,?,?)", changed)
+    finding = Finding("changed")
+    finding.times = 1
+    bench.settle(out, finding, before)
+    assert (finding.lost, finding.unlike) == (1, 1)
+    assert not finding.sound
+
+
+def test_a_run_that_says_nothing_is_found(bench):
+    class Silent(Bench):
+        def start(self, out, *options, limit=None, **how):
+            if limit is not None:
+                log = self.folder / "silent.log"
+                return Run([sys.executable, "-c", "raise SystemExit(1)"], log)
+            return super().start(out, *options, **how)
+
+    finding = events.disk_full(Silent(**vars(bench)), 1)
+    assert (finding.times, finding.untold) == (1, 1)
+
+
+def test_damage_changes_bytes():
+    data, rng = bytes(1000), np.random.default_rng(0)
+    results = [damaged(data, rng) for _ in range(50)]
+    assert all(result != data for result in results)
+    assert 5 < sum(len(result) < 1000 for result in results) < 25
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="others have no such right")
+def test_root_gives_up_its_right(tmp_path):
+    if shutil.which("setpriv") is None:
+        pytest.skip("needs setpriv of util-linux")
+    with events.read_only(tmp_path):
+        ended = Run([*without_override(), "touch", str(tmp_path / "x")], tmp_path.parent / "log")
+        assert ended.ended().code == 1
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_report_states_everything(tmp_path):
+    findings = [Finding("one harm", 3, 100, 0, 0, 0), Finding("another", 2, 50, 1, 1, 0)]
+    write_report(findings, tmp_path, 40, "python -m benchmark.survival")
+    table = pd.read_csv(tmp_path / "survival.csv")
+    assert table["lost"].tolist() == [0, 1]
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "| another | 2 | 50 | 1 | 1 | 0 |" in text
+    assert "python -m benchmark.survival" in text
