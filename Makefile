@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: check lint types test run bench validation
+.PHONY: check lint types test run bench validation scaling
 
 check: lint types test run  ## everything that CI runs
 
@@ -25,3 +25,6 @@ bench:
 
 validation:
 	$(PYTHON) -m benchmark.validation
+
+scaling:
+	$(PYTHON) -m benchmark.scaling

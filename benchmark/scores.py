@@ -21,7 +21,7 @@ IMAGE_SUFFIX = "_image"
 GOLD = "gold"
 
 #: Draws at a time, and images of all of these together, so that memory is bounded.
-_DRAWS_AT_ONCE, _DRAWN_AT_ONCE = 1000, 16_000_000
+_DRAWS_AT_ONCE, DRAWN_AT_ONCE = 1000, 16_000_000
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Bootstrap:
         products = np.stack([np.where(c.defined, c.values, 0.0) for c in columns], axis=1) * weights
         rng = np.random.default_rng(self.seed)
         result = np.empty((self.draws, len(columns)))
-        at_once = min(_DRAWS_AT_ONCE, max(1, _DRAWN_AT_ONCE // self.n_images))
+        at_once = min(_DRAWS_AT_ONCE, max(1, DRAWN_AT_ONCE // self.n_images))
         for start in range(0, self.draws, at_once):
             stop = min(start + at_once, self.draws)
             counts = _counts(rng, stop - start, self.n_images)

@@ -20,6 +20,10 @@ from benchmark.scaling.workload import Workload
 
 #: What is scored besides the models of known cost.
 ALWAYS = ("uniform", "centerbias", "gold")
+#: One core for each process, so that seconds are seconds of a core.
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+)
 #: What the run's own clock does not see: the start of Python and its imports.
 REST = "starting, and what no phase counts"
 COLUMNS = [
@@ -127,7 +131,7 @@ def _table(run: Run, totals: dict[str, float], profile: pd.DataFrame) -> Iterabl
 def _watched(command: list[str], said: Path) -> tuple[Used, str]:
     root = Path(__file__).resolve().parents[2]
     paths = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(paths)}
     environment.pop("BENCHMARK_FEATURES", None)  # nothing is at hand
     with said.open("w") as stream:
         process = subprocess.Popen(

@@ -1,0 +1,67 @@
+"""Which runs are measured: one thing grows at a time, all others stay small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from benchmark.scaling.measure import Run, measure
+from benchmark.scaling.workload import Workload
+
+#: Bootstrap draws of these runs; their cost at other numbers is measured apart.
+DRAWS = 1000
+SIZES = ((160, 120), (320, 240), (640, 480), (1024, 768), (1600, 1200))
+
+
+def full() -> list[Run]:
+    """All curves, in the order in which they are measured."""
+    return [
+        *_images((50, 100, 200, 400, 800, 1600)),
+        *_sizes(12, SIZES),
+        *_subjects(50, (3, 10, 30)),
+        *_models(50, (1, 2, 4, 8)),
+        *_jobs(200, ("cheap", "middle", "dear"), repeats=2),
+    ]
+
+
+def quick() -> list[Run]:
+    """The same with few and small images."""
+    return [
+        *_images((8, 16, 32)),
+        *_sizes(4, SIZES[:2]),
+        *_subjects(8, (3, 6)),
+        *_models(8, (1, 2)),
+        *_jobs(16, ("middle",), repeats=1),
+    ]
+
+
+def _images(numbers: Sequence[int]) -> Iterator[Run]:
+    return (Run("images", Workload(n), draws=DRAWS) for n in numbers)
+
+
+def _sizes(images: int, sizes: Sequence[tuple[int, int]]) -> Iterator[Run]:
+    return (Run("size", Workload(images, *size), draws=DRAWS) for size in sizes)
+
+
+def _subjects(images: int, numbers: Sequence[int]) -> Iterator[Run]:
+    return (Run("subjects", Workload(images, subjects=n), draws=DRAWS) for n in numbers)
+
+
+def _models(images: int, numbers: Sequence[int]) -> Iterator[Run]:
+    return (Run("models", Workload(images), models=n, draws=DRAWS) for n in numbers)
+
+
+def _jobs(images: int, costs: Sequence[str], repeats: int) -> Iterator[Run]:
+    """One job and two take turns, so that other work on the machine meets both."""
+    return (
+        Run("jobs", Workload(images), jobs=jobs, cost=cost, repeat=repeat, draws=DRAWS)
+        for cost in costs
+        for repeat in range(repeats)
+        for jobs in (1, 2)
+    )
+
+
+def measured(runs: Sequence[Run]) -> Iterator[pd.DataFrame]:
+    """The rows of each run, one after the other."""
+    return (measure(run) for run in runs)
