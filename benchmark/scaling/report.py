@@ -176,8 +176,8 @@ def _jobs(measured: Curves) -> str:
         table(header, rows)
         + "\n\nOne job and two took turns, and the best of each counts. The ratio is that of "
         "scoring (images a second), when the workers are there; their start is stated apart. On "
-        f"two idle cores at least 1.7 is aimed at; the load before these runs was {loads.min():.1f} "
-        "or more."
+        f"two idle cores at least 1.7 is aimed at; the load before these runs was {loads.min():.1f}"
+        " or more."
     )
 
 
