@@ -17,11 +17,11 @@ SIZES = ((160, 120), (320, 240), (640, 480), (1024, 768), (1600, 1200))
 def full() -> list[Run]:
     """All curves, in the order in which they are measured."""
     return [
-        *_images((50, 100, 200, 400, 800, 1600)),
+        *_images((50, 100, 200, 400, 800)),
         *_sizes(12, SIZES),
         *_subjects(50, (3, 10, 30)),
         *_models(50, (1, 2, 4, 8)),
-        *_jobs(200, ("cheap", "middle", "dear"), repeats=2),
+        *_jobs(150, ("cheap", "middle", "dear"), repeats=1),
     ]
 
 
@@ -55,7 +55,7 @@ def _models(images: int, numbers: Sequence[int]) -> Iterator[Run]:
 def _jobs(images: int, costs: Sequence[str], repeats: int) -> Iterator[Run]:
     """One job and two take turns, so that other work on the machine meets both."""
     return (
-        Run("jobs", Workload(images), jobs=jobs, cost=cost, repeat=repeat, draws=DRAWS)
+        Run("jobs", Workload(images), jobs=jobs, cost=cost, repeat=repeat, draws=DRAWS, clock=True)
         for cost in costs
         for repeat in range(repeats)
         for jobs in (1, 2)

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class Run:
         models: how many models of known cost are scored.
         cost: of each, a name in ``models.ROUNDS``.
         draws: bootstrap draws.
+        clock: seconds of the profile are those of the clock on the wall, not of a core.
     """
 
     axis: str
@@ -55,7 +56,7 @@ class Run:
     cost: str = "cheap"
     repeat: int = 0
     draws: int = 10_000
-    arguments: tuple[str, ...] = field(default=(), compare=False)
+    clock: bool = False
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -75,10 +76,12 @@ class Run:
         for number in range(self.models):
             own += ["--model", f"blur{number}=benchmark.scaling.models:{self.cost}"]
             own += ["--trained-on", f"blur{number}=none"]
+        program = "benchmark.scaling.child" if not self.clock else "benchmark"
         return [
-            *(sys.executable, "-m", "benchmark", "run", "--profile", "--dataset", str(data)),
+            *(sys.executable, "-W", "ignore", "-m", program, "run", "--profile"),
+            *("--dataset", str(data)),
             *("--models", ",".join(ALWAYS), *own, "--jobs", str(self.jobs)),
-            *("--draws", str(self.draws), "--out", str(out), *self.arguments),
+            *("--draws", str(self.draws), "--out", str(out)),
         ]
 
 
@@ -116,8 +119,8 @@ def _table(run: Run, totals: dict[str, float], profile: pd.DataFrame) -> Iterabl
     for quantity, amount in totals.items():
         yield {**settings, "quantity": quantity, "part": "all", "amount": amount, "calls": 1}
     phases = profile["kind"].str.startswith("run")
-    rest = totals["wall"] - profile.loc[phases, "seconds"].sum()
-    yield {**settings, "quantity": "phase", "part": REST, "amount": rest, "calls": 1}
+    rest = totals["wall" if run.clock else "cores"] - profile.loc[phases, "seconds"].sum()
+    yield {**settings, "quantity": "phase", "part": REST, "amount": max(0.0, rest), "calls": 1}
     for is_phase, row in zip(phases, profile.itertuples()):
         yield {
             **settings,

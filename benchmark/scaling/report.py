@@ -27,13 +27,13 @@ LAWS = (
     ("images", "images", "image", "phase", "mean predictions"),
     ("images", "images", "image", "phase", "scoring"),
     ("images", "images", "image", "phase", "statistics, tables and figures"),
-    ("images", "images", "image", "wall", "all"),
+    ("images", "images", "image", "cores", "all"),
     ("size", "pixels", "megapixel", "phase", "scoring"),
-    ("size", "pixels", "megapixel", "wall", "all"),
+    ("size", "pixels", "megapixel", "cores", "all"),
     ("subjects", "subjects", "subject", "phase", "scoring"),
-    ("subjects", "subjects", "subject", "wall", "all"),
+    ("subjects", "subjects", "subject", "cores", "all"),
     ("models", "models", "model", "phase", "scoring"),
-    ("models", "models", "model", "wall", "all"),
+    ("models", "models", "model", "cores", "all"),
 )
 
 
@@ -45,8 +45,10 @@ def measure_all(out: Path, quick: bool) -> None:
     """
     check_system()
     runs = curves.quick() if quick else curves.full()
-    tables = list(tqdm(curves.measured(runs), "runs", total=len(runs)))
-    write_csv(pd.concat(tables), out / "scaling.csv", measure.COLUMNS)
+    tables: list[pd.DataFrame] = []
+    for measured in tqdm(curves.measured(runs), "runs", total=len(runs)):
+        tables.append(measured)
+        write_csv(pd.concat(tables), out / "scaling.csv", measure.COLUMNS)
     write_csv(measure_parts(quick), out / "parts.csv", COLUMNS)
     write_json(machine.machine(), out / "machine.json")
 
@@ -73,8 +75,8 @@ def _readme(measured: Curves, before: pd.DataFrame | None, found: dict, quick: b
     if loads.max() > found["cores"] / 2:
         busy = (
             f" Other work went on beside: the load before a run was {loads.min():.1f} to "
-            f"{loads.max():.1f} (mean {loads.mean():.1f}) on {found['cores']} cores, so that times "
-            "by the clock are upper bounds, and two jobs did not have two cores."
+            f"{loads.max():.1f} (mean {loads.mean():.1f}) on {found['cores']} cores, so that "
+            "two jobs did not have two cores to themselves."
         )
     hollow = ""
     if before is not None:
@@ -87,9 +89,11 @@ Made by `python -m benchmark.scaling{" --quick" * quick}` (or `make scaling`) on
 `scaling.csv` holds whole runs of `python -m benchmark run --profile` on folders of noise images
 and random fixations: uniform, centre bias, gold standard and one or more cheap models from
 outside, all metrics, {curves.DRAWS} bootstrap draws. One thing grows at a time. Every process
-has one thread. Seconds are those of the run's own profile. Memory is the resident memory of the
-run and all its workers together, looked up in `/proc` every {INTERVAL:g} s; shared pages count
-for each process, and the kernel's record of the largest process is the least that is stated.
+has one thread. Seconds are those of a core, by the run's own profile: other work does not
+lengthen them, and waiting for disks does not count; for jobs they are those of the clock.
+Memory is the resident memory of the run and all its workers together,
+looked up in `/proc` every {INTERVAL:g} s; shared pages count for each process, and the kernel's
+record of the largest process is the least that is stated.
 `parts.csv` holds parts of a run alone, on many more things, each in a process of its own, with
 its peak above what it had before, the least of two.
 
@@ -127,7 +131,7 @@ def _laws(measured: Curves) -> str:
         last = points.iloc[-1]
         scale = 1e6 if unit == "megapixel" else 1.0
         one = (law.growth(last[grows]) - law.growth(last[grows] / 2)) / (last[grows] / 2) * scale
-        name = "whole run" if quantity == "wall" else part
+        name = "whole run" if quantity == "cores" else part
         rows.append(
             (
                 f"{name}, by {axis}",

@@ -35,8 +35,8 @@ def test_four_times_the_images_hardly_take_more_memory():
         assert {"model blur0", "model gold", "metric sAUC", "metric KL"} <= parts
         assert (table["amount"] >= 0).all()
         phases = table.loc[table["quantity"] == "phase", "amount"].sum()
-        wall = table.loc[table["quantity"] == "wall", "amount"].iloc[0]
-        assert phases == pytest.approx(wall)
+        cores = table.loc[table["quantity"] == "cores", "amount"].iloc[0]
+        assert phases == pytest.approx(cores)
     assert many.loc[many["quantity"] == "rows", "amount"].iloc[0] == 240 * 4 * 8
 
 
