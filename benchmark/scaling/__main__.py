@@ -16,8 +16,9 @@ from benchmark.errors import BenchmarkError
     help="Folder to write to. Default: results/scaling, or results/scaling-quick.",
 )
 @click.option("--quick", is_flag=True, help="Few small runs: minutes, and laws of little worth.")
+@click.option("--resume", is_flag=True, help="Keep what the tables in the folder hold already.")
 @click.option("--draw", is_flag=True, help="Measure nothing: write figure and README again.")
-def main(out: Path | None, quick: bool, draw: bool) -> None:
+def main(out: Path | None, quick: bool, resume: bool, draw: bool) -> None:
     """Measure how a run's time and memory grow, and plan a large one from it.
 
     Writes scaling.csv (whole runs), parts.csv (parts of a run alone), README.md and figures/.
@@ -32,7 +33,7 @@ def main(out: Path | None, quick: bool, draw: bool) -> None:
     out = out or Path("results") / ("scaling-quick" if quick else "scaling")
     try:
         if not draw:
-            measure_all(out, quick)
+            measure_all(out, quick, resume)
         write(out, quick)
     except BenchmarkError as error:
         raise click.ClickException(str(error)) from error

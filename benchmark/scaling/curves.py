@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from benchmark.scaling.measure import Run, measure
+from benchmark.scaling.measure import SETTINGS, Run, measure
 from benchmark.scaling.workload import Workload
 
 #: Bootstrap draws of these runs; their cost at other numbers is measured apart.
 DRAWS = 1000
-SIZES = ((160, 120), (320, 240), (640, 480), (1024, 768), (1600, 1200))
+SIZES = ((160, 120), (480, 360), (1024, 768), (1600, 1200))
 
 
 def full() -> list[Run]:
@@ -19,9 +19,9 @@ def full() -> list[Run]:
     return [
         *_images((50, 100, 200, 400, 800)),
         *_sizes(12, SIZES),
-        *_subjects(50, (3, 10, 30)),
-        *_models(50, (1, 2, 4, 8)),
-        *_jobs(150, ("cheap", "middle", "dear"), repeats=1),
+        *_subjects(50, (5, 10, 30)),
+        *_models(50, (1, 4, 8)),
+        *_jobs(120, ("cheap", "dear"), repeats=1),
     ]
 
 
@@ -30,7 +30,7 @@ def quick() -> list[Run]:
     return [
         *_images((8, 16, 32)),
         *_sizes(4, SIZES[:2]),
-        *_subjects(8, (3, 6)),
+        *_subjects(8, (5, 10)),
         *_models(8, (1, 2)),
         *_jobs(16, ("middle",), repeats=1),
     ]
@@ -62,6 +62,18 @@ def _jobs(images: int, costs: Sequence[str], repeats: int) -> Iterator[Run]:
     )
 
 
-def measured(runs: Sequence[Run]) -> Iterator[pd.DataFrame]:
-    """The rows of each run, one after the other."""
-    return (measure(run) for run in runs)
+def measured(runs: Sequence[Run], before: pd.DataFrame | None = None) -> Iterator[pd.DataFrame]:
+    """The rows of each run, one after the other; what several curves share is measured once.
+
+    Args:
+        before: rows of runs that are measured already.
+    """
+    known: dict[tuple[object, ...], pd.DataFrame] = {}
+    if before is not None:
+        for _, rows in before.groupby(["axis", *SETTINGS], sort=False):
+            known[tuple(rows[SETTINGS].iloc[0])] = rows
+    for run in runs:
+        settings = tuple(run.settings[name] for name in SETTINGS)
+        if settings not in known:
+            known[settings] = measure(run)
+        yield known[settings].assign(axis=run.axis)

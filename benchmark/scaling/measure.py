@@ -26,10 +26,12 @@ ONE_THREAD = dict.fromkeys(
 )
 #: What the run's own clock does not see: the start of Python and its imports.
 REST = "starting, and what no phase counts"
-COLUMNS = [
-    "axis", "images", "width", "height", "subjects", "fixations", "models", "jobs", "cost",
-    "repeat", "quantity", "part", "amount", "calls",
+#: What tells runs apart.
+SETTINGS = [
+    "images", "width", "height", "subjects", "fixations", "models", "jobs", "cost", "repeat",
+    "clock",
 ]  # fmt: skip
+COLUMNS = ["axis", *SETTINGS, "quantity", "part", "amount", "calls"]
 #: Quantities of a run, and their units.
 TOTALS = {
     "wall": "s", "cores": "s", "peak": "byte", "load": "", "rows": "", "store": "byte",
@@ -69,6 +71,7 @@ class Run:
             "jobs": self.jobs,
             "cost": self.cost,
             "repeat": self.repeat,
+            "clock": int(self.clock),
         }
 
     def command(self, data: Path, out: Path) -> list[str]:

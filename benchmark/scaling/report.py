@@ -37,20 +37,29 @@ LAWS = (
 )
 
 
-def measure_all(out: Path, quick: bool) -> None:
+def measure_all(out: Path, quick: bool, resume: bool = False) -> None:
     """Write scaling.csv, parts.csv and machine.json.
+
+    Args:
+        resume: keep the runs and parts that are in the tables already.
 
     Raises:
         BenchmarkError: a run failed, or this system does not tell memory.
     """
     check_system()
     runs = curves.quick() if quick else curves.full()
+    before = _read(out / "scaling.csv") if resume else None
     tables: list[pd.DataFrame] = []
-    for measured in tqdm(curves.measured(runs), "runs", total=len(runs)):
+    for measured in tqdm(curves.measured(runs, before), "runs", total=len(runs)):
         tables.append(measured)
         write_csv(pd.concat(tables), out / "scaling.csv", measure.COLUMNS)
-    write_csv(measure_parts(quick), out / "parts.csv", COLUMNS)
+    if not resume or _read(out / "parts.csv") is None:
+        write_csv(measure_parts(quick), out / "parts.csv", COLUMNS)
     write_json(machine.machine(), out / "machine.json")
+
+
+def _read(file: Path) -> pd.DataFrame | None:
+    return pd.read_csv(file) if file.exists() else None
 
 
 def write(out: Path, quick: bool = False) -> None:
@@ -59,8 +68,7 @@ def write(out: Path, quick: bool = False) -> None:
     It holds the parts of an earlier version.
     """
     measured = Curves(pd.read_csv(out / "scaling.csv"), pd.read_csv(out / "parts.csv"))
-    file = out / "before.csv"
-    before = pd.read_csv(file) if file.exists() else None
+    before = _read(out / "before.csv")
     figure = scaling_figure(measured, before)
     for extension in ("pdf", "png"):
         write_whole(out / "figures" / f"scaling.{extension}", render(figure, extension))
