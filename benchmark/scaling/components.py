@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-#: Seconds are those of a core.
 COLUMNS = ["part", "unit", "n", "seconds", "bytes"]
 METRICS = ("LL", "IG", "AUC", "sAUC", "NSS", "CC", "KL", "SIM")
 MODELS = ("uniform", "centerbias", "gold", "blur")
@@ -208,9 +207,9 @@ def _tell(part: Callable[[int, Path], Prepared], n: int, pipe: Any) -> None:
         compute = part(n, Path(folder))
         gc.collect()
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-        before, began = _status("VmRSS"), time.process_time()
+        before, began = _status("VmRSS"), time.perf_counter()
         kept = compute()
-        seconds = time.process_time() - began
+        seconds = time.perf_counter() - began
         pipe.send((seconds, max(0, _status("VmHWM") - before)))
         del kept
 

@@ -21,7 +21,7 @@ def full() -> list[Run]:
         *_sizes(12, SIZES),
         *_subjects(50, (5, 10, 30)),
         *_models(50, (1, 4, 8)),
-        *_jobs(120, ("cheap", "dear"), repeats=1),
+        *_jobs(80, ("cheap", "dear"), repeats=1),
     ]
 
 
@@ -60,6 +60,13 @@ def _jobs(images: int, costs: Sequence[str], repeats: int) -> Iterator[Run]:
         for repeat in range(repeats)
         for jobs in (1, 2)
     )
+
+
+def missing(runs: Sequence[Run], table: pd.DataFrame) -> list[Run]:
+    """The runs that a table lacks."""
+    keys = ["axis", *SETTINGS]
+    known = set(table[keys].itertuples(index=False, name=None))
+    return [run for run in runs if tuple(run.settings[key] for key in keys) not in known]
 
 
 def measured(runs: Sequence[Run], before: pd.DataFrame | None = None) -> Iterator[pd.DataFrame]:

@@ -86,6 +86,11 @@ def _readme(measured: Curves, before: pd.DataFrame | None, found: dict, quick: b
             f"{loads.max():.1f} (mean {loads.mean():.1f}) on {found['cores']} cores, so that "
             "two jobs did not have two cores to themselves."
         )
+    wanted = curves.quick() if quick else curves.full()
+    lacking = curves.missing(wanted, runs)
+    if lacking:
+        names = "; ".join(_named(run) for run in lacking)
+        busy += f" Still to be measured (the same command with `--resume` does it): {names}."
     hollow = ""
     if before is not None:
         hollow = "\nHollow: before the changes named [below](#what-was-changed).\n"
@@ -98,7 +103,8 @@ Made by `python -m benchmark.scaling{" --quick" * quick}` (or `make scaling`) on
 and random fixations: uniform, centre bias, gold standard and one or more cheap models from
 outside, all metrics, {curves.DRAWS} bootstrap draws. One thing grows at a time. Every process
 has one thread. Seconds are those of a core, by the run's own profile: other work does not
-lengthen them, and waiting for disks does not count; for jobs they are those of the clock.
+lengthen them, and waiting for disks does not count; for jobs and parts they are those of the
+clock.
 Memory is the resident memory of the run and all its workers together,
 looked up in `/proc` every {INTERVAL:g} s; shared pages count for each process, and the kernel's
 record of the largest process is the least that is stated.
@@ -131,11 +137,22 @@ points a straight line. The constant holds what every run takes, such as imports
 {plan_text.section(measured)}"""
 
 
+def _named(run: measure.Run) -> str:
+    load = run.workload
+    jobs = f", {run.jobs} job{'s' * (run.jobs > 1)} with {run.cost} model" if run.clock else ""
+    return (
+        f"{load.images} images of {load.width}x{load.height}, {load.subjects} subjects, "
+        f"{run.models} model{'s' * (run.models > 1)}{jobs}"
+    )
+
+
 def _laws(measured: Curves) -> str:
     rows = []
     for axis, grows, unit, quantity, part in LAWS:
-        law = measured.law(axis, grows, quantity, part)
         points = measured.select(axis, quantity, part)
+        if len(points) < 2:
+            continue
+        law = measured.law(axis, grows, quantity, part)
         last = points.iloc[-1]
         scale = 1e6 if unit == "megapixel" else 1.0
         one = (law.growth(last[grows]) - law.growth(last[grows] / 2)) / (last[grows] / 2) * scale
@@ -247,7 +264,8 @@ Images that look the same are found by a tree of their thumbnails' block means, 
 all pairs. Bootstrap draws are made in portions of at most {DRAWN_AT_ONCE // 10**6} million
 images. Scores are read from the store into arrays, and written and read in portions. Fixations
 are read into arrays, not tuples. Whether an image is scored is one byte a model, not a table.
-Results keep their bytes. `before.csv` holds the parts as they were, measured once.
+Results keep their bytes. `before.csv` holds the parts as they were, measured once on the same
+machine.
 
 {table(header, rows)}
 

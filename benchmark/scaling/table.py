@@ -61,6 +61,8 @@ class Curves:
             scoring = self.select("jobs", "phase", "scoring", cost=cost).set_index("jobs")
             model = self.select("jobs", "scoring", "model blur0", cost=cost).set_index("jobs")
             mean = self.select("jobs", "phase", "mean predictions", cost=cost).set_index("jobs")
+            if not {1, 2} <= set(scoring.index):
+                continue
             rows.append(
                 {
                     "cost": cost,
@@ -70,4 +72,4 @@ class Curves:
                     "start": max(0.0, mean["amount"][2] - mean["amount"][1] / 2),
                 }
             )
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows, columns=["cost", "prediction", "image", "ratio", "start"])

@@ -25,7 +25,7 @@ def options(out, **changes):
 
 
 def with_models(monkeypatch, **added):
-    def fitted(dataset, names=(), say=None):
+    def fitted(dataset, names=(), say=None, phases=None):
         return {**fit_models(dataset, ["centerbias"]), **added}
 
     monkeypatch.setattr("benchmark.run.fit_models", fitted)
