@@ -43,6 +43,8 @@ ROWS = 2**16
 _COLLECTED = ("image", "model", "metric", "value", "n_fixations")
 #: Images whose predictions are added up before the sum is kept.
 BLOCK = 32
+#: Blocks at most: each has a sum in the store, and those of many images are larger.
+BLOCKS = 1024
 #: Source that scores depend on: a change of it makes stored scores stale.
 SCORING_SOURCE = ("metrics", "benchmark/evaluate.py", "benchmark/shuffled.py")
 
@@ -424,16 +426,20 @@ def _reused(
 def _blocks(evaluation: Evaluation) -> list[list[int]]:
     """The images in blocks whose predictions are added up before the sum is kept."""
     images = list(evaluation.images)
-    return [images[start : start + BLOCK] for start in range(0, len(images), BLOCK)]
+    size = max(BLOCK, -(-len(images) // BLOCKS))
+    return [images[start : start + size] for start in range(0, len(images), size)]
 
 
 def _complete(evaluation: Evaluation, name: str, key: str, store: Store) -> bool:
     """Whether the store holds all scores of a model."""
     if evaluation.needs_mean(name):
-        sums = store.sums(key)
-        if len(sums) < len(_blocks(evaluation)):
+        blocks = store.blocks(key)
+        if len(blocks) < len(_blocks(evaluation)):
             return False
-        key = _key_with_sum(key, np.sum([sums[index] for index in sorted(sums)], axis=0))
+        total = np.zeros(GRID * GRID)
+        for index in sorted(blocks):
+            total += store.sum_of(key, index)
+        key = _key_with_sum(key, total)
     return bool(_done(evaluation, key, store)[list(evaluation.images)].all())
 
 
@@ -465,18 +471,23 @@ def _mean_predictions(
         if not evaluation.needs_mean(name):
             continue
         unscored: list[Failure] = []
-        sums = store.sums(keys[name])
-        missing = [index for index in range(len(blocks)) if index not in sums]
+        known, total = store.blocks(keys[name]), np.zeros(GRID * GRID)
+        missing = [index for index in range(len(blocks)) if index not in known]
         work = [blocks[index] for index in missing]
         sum_of = partial(_block_sum, name)
         with closing(ordered_map(sum_of, work, workers, evaluation)) as results:
             bar = tqdm(results, total=len(missing), desc=f"mean prediction of {name}", unit="block")
-            for index, (total, failed) in zip(missing, bar):
+            computed = iter(bar)
+            for index in range(len(blocks)):  # in order, so that equal parts give equal bytes
+                if index in known:
+                    total += store.sum_of(keys[name], index)
+                    continue
+                part, failed = next(computed)
                 unscored += failed
                 if not failed:
-                    store.add_sum(keys[name], index, total)
-                sums[index] = total.ravel()
-        total = np.sum([sums[index] for index in range(len(blocks))], axis=0)
+                    store.add_sum(keys[name], index, part)
+                total += part.ravel()
+            bar.close()
         evaluation.means[name] = MeanPrediction(
             total.reshape(GRID, GRID), len(evaluation.images) - len(unscored)
         )

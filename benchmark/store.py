@@ -129,6 +129,20 @@ class Store:
                 _checked(key, block, total.tobytes()),
             )
 
+    def blocks(self, key: str) -> set[int]:
+        """Blocks whose sums are stored under a key."""
+        with self._explained():
+            rows = self._connection.execute("SELECT block FROM checked_sums WHERE key = ?", (key,))
+            return {block for (block,) in rows}
+
+    def sum_of(self, key: str, block: int) -> NDArray[np.float64]:
+        """The sum of one stored block, a flat array."""
+        with self._explained():
+            ((total,),) = self._connection.execute(
+                "SELECT total FROM checked_sums WHERE key = ? AND block = ?", (key, block)
+            )
+        return np.frombuffer(total)
+
     def sums(self, key: str) -> dict[int, NDArray[np.float64]]:
         """Sums of reduced predictions by block, flat arrays."""
         with self._explained():

@@ -7,8 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import (
+    FixedLocator,
+    FuncFormatter,
+    LogLocator,
+    NullLocator,
+    StrMethodFormatter,
+)
 
 from benchmark.report.plots.style import BLACK, COLUMN_WIDTH, GREY, LIGHT_GREY, style
 from benchmark.scaling.table import Curves
@@ -40,7 +47,7 @@ def scaling_figure(curves: Curves, before: pd.DataFrame | None = None) -> Figure
         _memory(panels[0, 1], curves)
         _scoring(panels[1, 0], curves, "size", "pixels", "megapixels", 1e6)
         _scoring(panels[1, 1], curves, "subjects", "subjects", "subjects")
-        _scoring(panels[2, 0], curves, "models", "models", "models beside the three")
+        _scoring(panels[2, 0], curves, "models", "models", "models")
         _jobs(panels[2, 1], curves)
         _parts(panels[3, 0], curves.parts, before, TIMED, "seconds", "seconds", 1.0)
         _parts(panels[3, 1], curves.parts, before, HELD, "bytes", "MB", 1e6)
@@ -118,6 +125,8 @@ def _parts(
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * (high / low) ** 0.55)
+    _plain(axes.xaxis)
+    _plain(axes.yaxis)
     axes.set_title("parts alone: time" if column == "seconds" else "parts alone: memory")
     axes.set_ylabel(label)
     axes.set_xlabel("n")
@@ -136,7 +145,15 @@ def _log(axes: Axes, numbers: pd.Series) -> None:
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * (high / low) ** 0.5)
     axes.set_xlabel("images")
+    _plain(axes.yaxis)
     axes.grid(axis="y", color=LIGHT_GREY, linewidth=0.3)
+
+
+def _plain(axis: Axis) -> None:
+    """Powers of ten as numbers, few of them."""
+    axis.set_major_locator(LogLocator(10, numticks=6))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("e+0", "e")))
 
 
 def _ticks(axes: Axes, numbers: pd.Series) -> None:

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
+from benchmark.run import BLOCK, BLOCKS
 from benchmark.scaling import components
 from benchmark.scaling.laws import Law, linear_law
 from benchmark.scaling.table import Curves
+from benchmark.shuffled import GRID
 
 HOUR = 3600.0
+#: Bytes of the sum of a block's predictions.
+SUM = 8 * GRID * GRID
 #: Predictions of one image by a model: one for the mean over all images, one to score.
 CALLS = 2
 #: Metrics that a held-out prediction has no map for, so that they are not computed of subjects.
@@ -180,15 +186,18 @@ def memory(curves: Curves, goal: Goal) -> list[Item]:
 def disk(curves: Curves, goal: Goal) -> list[Item]:
     """Bytes of what a run writes."""
     return [
-        Item(name, "score", _bytes_a_row(curves, quantity).factor, goal.rows)
-        for name, quantity in (("scores.sqlite", "store"), ("scores.csv", "csv"))
+        Item("scores in scores.sqlite", "score", _bytes_a_row(curves, "store"), goal.rows),
+        Item("sums of predictions there", "block and model", SUM, BLOCKS * goal.models),
+        Item("scores.csv", "score", _bytes_a_row(curves, "csv"), goal.rows),
     ]
 
 
-def _bytes_a_row(curves: Curves, quantity: str) -> Law:
-    rows = curves.select("images", "rows")
-    size = curves.select("images", quantity)
-    return linear_law(rows["amount"], size["amount"])
+def _bytes_a_row(curves: Curves, quantity: str) -> float:
+    rows, size = curves.select("images", "rows"), curves.select("images", quantity)
+    amount = size["amount"]
+    if quantity == "store":  # it holds the sums of the models' predictions, too
+        amount = amount - np.ceil(size["images"] / BLOCK) * size["models"] * SUM
+    return linear_law(rows["amount"], amount, relative=False).factor
 
 
 def _factor(curves: Curves, part: str) -> float:

@@ -44,7 +44,7 @@ def section(curves: Curves, goal: Goal | None = None) -> str:
     sums = ("**sum**", "", "", "", _amount(total / HOUR), _amount(changed / HOUR))
     memory, disk = plan.memory(curves, goal), plan.disk(curves, goal)
     quadratic = max(hours, key=lambda item: item.total)
-    store, csv = (item.total for item in disk)
+    store, csv = disk[0].total, disk[-1].total
     fixations = _of(memory, "fixations")
     scores = _of(memory, "collected scores")
     fits = sum(i.total for i in hours if i.part.startswith("fitting"))

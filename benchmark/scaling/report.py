@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from benchmark.files import write_csv, write_json, write_whole
 from benchmark.report.plots.style import render
+from benchmark.run import BLOCKS
 from benchmark.scaling import curves, machine, measure, plan_text
 from benchmark.scaling.components import COLUMNS, measure_parts
 from benchmark.scaling.figures import scaling_figure
@@ -264,8 +265,9 @@ Images that look the same are found by a tree of their thumbnails' block means, 
 all pairs. Bootstrap draws are made in portions of at most {DRAWN_AT_ONCE // 10**6} million
 images. Scores are read from the store into arrays, and written and read in portions. Fixations
 are read into arrays, not tuples. Whether an image is scored is one byte a model, not a table.
+Sums of predictions are added up one by one, not held, and there are at most {BLOCKS} of a model.
 Results keep their bytes. `before.csv` holds the parts as they were, measured once on the same
-machine.
+machine; with other work on it, times by the clock that differ by less than two say nothing.
 
 {table(header, rows)}
 

@@ -75,6 +75,9 @@ def test_sums_come_back_by_block(store):
     for block, total in totals.items():
         np.testing.assert_array_equal(found[block], total.ravel())
     assert store.sums("other key") == {}
+    assert (store.blocks("key"), store.blocks("other key")) == (set(found), set())
+    for block, total in found.items():
+        np.testing.assert_array_equal(store.sum_of("key", block), total)
 
 
 def damage_all(content):

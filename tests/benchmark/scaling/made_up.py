@@ -29,7 +29,11 @@ def runs():
     rows = []
     for images in (10, 20, 40, 80):
         here, scores = {"images": images}, images * 32
-        sizes = {"rows": scores, "store": 4096 + 100 * scores, "csv": 50 + 60 * scores}
+        sizes = {
+            "rows": scores,
+            "store": 4096 + 100 * scores + -(-images // 32) * 2**19,
+            "csv": 50 + 60 * scores,
+        }
         for total in TOTALS:
             rows.append(row("images", total, "all", sizes.get(total, 1 + images), **here))
         for part in PHASES:

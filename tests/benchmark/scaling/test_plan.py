@@ -44,7 +44,8 @@ def test_shuffled_negatives_are_quadratic_in_images_until_they_are_a_sample():
 
 
 def test_bytes_are_those_of_a_row_times_rows():
-    store, csv = plan.disk(curves(), GOAL)
+    store, sums, csv = plan.disk(curves(), GOAL)
+    assert sums.total == 1024 * 10 * 256 * 256 * 8
     assert store.total == pytest.approx(100 * GOAL.rows, rel=1e-3)
     assert csv.total == pytest.approx(60 * GOAL.rows, rel=1e-3)
     memory = plan.memory(curves(), GOAL)
