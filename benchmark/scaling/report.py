@@ -190,6 +190,8 @@ def _memory(measured: Curves) -> str:
 
 def _jobs(measured: Curves) -> str:
     speedups = measured.speedups()
+    if speedups.empty:
+        return "Not measured yet."
     rows = [
         (
             row.cost,
