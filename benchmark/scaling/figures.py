@@ -115,7 +115,7 @@ def _parts(
 ) -> None:
     for part, (colour, marker) in zip(shown, _LOOKS):
         rows = parts[parts["part"] == part]
-        name = f"{part} (n {rows['unit'].iloc[0]})"
+        name = part
         _line(axes, rows["n"], rows[column] / unit, colour, marker, name)
         if before is not None:
             rows = before[before["part"] == part]
@@ -153,7 +153,17 @@ def _plain(axis: Axis) -> None:
     """Powers of ten as numbers, few of them."""
     axis.set_major_locator(LogLocator(10, numticks=6))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("e+0", "e")))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+
+
+def _short(value: float) -> str:
+    return (
+        f"{value / 1e6:g}M"
+        if value >= 1e6
+        else f"{value / 1e3:g}k"
+        if value >= 1e3
+        else f"{value:g}"
+    )
 
 
 def _ticks(axes: Axes, numbers: pd.Series) -> None:

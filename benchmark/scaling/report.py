@@ -177,6 +177,7 @@ def _memory(measured: Curves) -> str:
     rows = measured.select("images", "peak")
     first, last = rows.iloc[0], rows.iloc[-1]
     growth = (last["amount"] - first["amount"]) / (last["images"] - first["images"])
+
     sizes = measured.select("size", "peak")
     return (
         f"A run of {first['images']} images has {first['amount'] / 1e6:.0f} MB at its peak, one of "
