@@ -182,7 +182,8 @@ def _memory(measured: Curves) -> str:
     return (
         f"A run of {first['images']} images has {first['amount'] / 1e6:.0f} MB at its peak, one of "
         f"{last['images']} images {last['amount'] / 1e6:.0f} MB: {growth / 1e3:+.1f} kB for each "
-        "image more, its fixations and scores included (a fall is chance). It hardly depends on how many images there "
+        "image more, its fixations and scores included (a fall is chance). "
+        "It hardly depends on how many images there "
         f"are; it does on their size: {sizes['amount'].iloc[0] / 1e6:.0f} MB at "
         f"{sizes['pixels'].iloc[0] / 1e6:.2f} megapixels, {sizes['amount'].iloc[-1] / 1e6:.0f} MB "
         f"at {sizes['pixels'].iloc[-1] / 1e6:.2f}."
