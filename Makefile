@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: check lint types test run bench fuzz survival validation
+.PHONY: check lint types test run bench fuzz scaling survival validation
 
 check: lint types test run  ## everything that CI runs
 
@@ -32,3 +32,6 @@ validation:
 
 fuzz:
 	$(PYTHON) -m benchmark.fuzzing
+
+scaling:
+	$(PYTHON) -m benchmark.scaling

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ from benchmark.errors import BenchmarkError
 
 #: Half of a character, which JSON can write, but nothing can show.
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+#: Rows of a CSV file that are written at a time.
+_ROWS = 2**16
+
 REMEDY = "Write the folder again with `python -m benchmark run`."
 
 
@@ -52,7 +57,8 @@ def read_csv(path: Path, texts: Sequence[str], numbers: Sequence[str]) -> pd.Dat
     """
     # not with pandas, which takes a row that is too long for one with a name in front, fills one
     # that is too short, and does not read numbers exactly in all its versions
-    header, rows, lines = _rows(path)
+    rows = _rows(path)
+    _, header = next(rows)
     missing = [column for column in (*texts, *numbers) if column not in header]
     if missing:
         raise BenchmarkError(f"{path} lacks the column(s) {', '.join(missing)}. {REMEDY}")
@@ -60,34 +66,39 @@ def read_csv(path: Path, texts: Sequence[str], numbers: Sequence[str]) -> pd.Dat
     if twice:
         raise BenchmarkError(f"{path} has the column(s) {', '.join(twice)} twice. {REMEDY}")
     at = {column: header.index(column) for column in (*texts, *numbers)}
-    frame = {name: pd.Series([row[at[name]] for row in rows], dtype=str) for name in texts}
-    values = {name: _floats(path, name, [row[at[name]] for row in rows], lines) for name in numbers}
-    return pd.DataFrame({**frame, **values})
+    words: dict[str, list[str]] = {name: [] for name in texts}
+    values = {name: array("d") for name in numbers}
+    same: dict[str, str] = {}  # one object for equal texts
+    for line, row in rows:
+        for name in texts:
+            words[name].append(same.setdefault(row[at[name]], row[at[name]]))
+        for name in numbers:
+            values[name].append(_number(path, line, name, row[at[name]]))
+    frame = {name: pd.Series(words.pop(name), dtype=str) for name in texts}
+    return pd.DataFrame({**frame, **{name: np.array(values[name]) for name in numbers}})
 
 
-def _rows(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
-    """The header of a CSV file, its rows, and the lines that they end on."""
-    rows, lines = [], []
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Rows of a CSV file and the lines that they end on, the header first."""
+    header = None
     try:
         with path.open(encoding="utf-8-sig", newline="") as text:
             reader = csv.reader(text, strict=True)
             for row in reader:
+                if header is not None and row and len(row) != len(header):
+                    raise BenchmarkError(
+                        f"{path}, line {reader.line_num}: {len(row)} fields, expected "
+                        f"{len(header)} as in the header. {REMEDY}"
+                    )
                 if row:
-                    rows.append(row)
-                    lines.append(reader.line_num)
+                    header = header or row
+                    yield reader.line_num, row
     except FileNotFoundError as error:
         raise BenchmarkError(f"{path} is missing. {REMEDY}") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BenchmarkError(f"{path} cannot be read as CSV: {error}. {REMEDY}") from error
-    if not rows:
+    if header is None:
         raise BenchmarkError(f"{path} cannot be read as CSV: it is empty. {REMEDY}")
-    for row, line in zip(rows, lines):
-        if len(row) != len(rows[0]):
-            raise BenchmarkError(
-                f"{path}, line {line}: {len(row)} fields, expected {len(rows[0])} as in the "
-                f"header. {REMEDY}"
-            )
-    return rows[0], rows[1:], lines[1:]
 
 
 def decimal(text: str) -> float:
@@ -101,18 +112,13 @@ def decimal(text: str) -> float:
     return float(text)
 
 
-def _floats(path: Path, column: str, texts: Sequence[str], lines: Sequence[int]) -> np.ndarray:
-    values = np.full(len(texts), np.nan)
-    for row, text in enumerate(texts):
-        if text == "":
-            continue
-        try:
-            values[row] = decimal(text)
-        except ValueError as error:
-            raise BenchmarkError(
-                f"{path}, line {lines[row]}: {column} is {text!r}, expected a number. {REMEDY}"
-            ) from error
-    return values
+def _number(path: Path, line: int, column: str, text: str) -> float:
+    try:
+        return decimal(text) if text else float("nan")
+    except ValueError as error:
+        raise BenchmarkError(
+            f"{path}, line {line}: {column} is {text!r}, expected a number. {REMEDY}"
+        ) from error
 
 
 def write_whole(path: Path, content: str | bytes) -> Path:
@@ -122,10 +128,18 @@ def write_whole(path: Path, content: str | bytes) -> Path:
         BenchmarkError: the folder cannot be written to, or the disk is full.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
+    with _in_place_of(path) as temporary:
+        temporary.write_bytes(data)
+    return path
+
+
+@contextlib.contextmanager
+def _in_place_of(path: Path) -> Iterator[Path]:
+    """A file to write, which then replaces ``path``."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
+        yield temporary
         os.replace(temporary, path)
     except OSError as error:
         # what stopped the writing may stop the removal, too; the first error is the one to tell
@@ -135,7 +149,6 @@ def write_whole(path: Path, content: str | bytes) -> Path:
             f"{path} cannot be written: {error.strerror or error}. "
             "Free some space or choose a folder that you may write to."
         ) from error
-    return path
 
 
 def discard(path: Path) -> None:
@@ -152,10 +165,30 @@ def discard(path: Path) -> None:
 
 def write_csv(frame: pd.DataFrame, path: Path, columns: Sequence[str]) -> None:
     """Write the columns of a table; numbers with ten digits, NaN as an empty field."""
-    text = frame.to_csv(
-        columns=list(columns), index=False, float_format="%.10g", lineterminator="\n"
-    )
-    write_whole(path, text)
+    write_csv_pieces([frame], path, columns)
+
+
+def write_csv_pieces(frames: Iterable[pd.DataFrame], path: Path, columns: Sequence[str]) -> None:
+    """The same for a table in pieces, at least one, of which one at a time is in memory."""
+    with _in_place_of(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        for number, frame in enumerate(frames):
+            frame.to_csv(
+                file,
+                columns=list(columns),
+                index=False,
+                header=number == 0,
+                float_format="%.10g",
+                lineterminator="\n",
+            )
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(2**20):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def write_json(record: dict[str, Any], path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -23,7 +23,7 @@ from benchmark.datasets.folder import load_held_out
 from benchmark.datasets.locate import load, subset_by_size
 from benchmark.errors import BenchmarkError
 from benchmark.evaluate import Evaluation, Failure, Score, model_hash, parameters
-from benchmark.files import write_csv, write_json
+from benchmark.files import file_hash, write_csv, write_csv_pieces, write_json
 from benchmark.parallel import Backend, ordered_map, shards
 from benchmark.parallel.backend import Workers
 from benchmark.profiled import Profiled, taken
@@ -37,8 +37,14 @@ from models.base import ModelSpec, UnavailableError, seen_in_training
 from models.saliency_map import MapsOf
 
 BUILT_IN = "photographs"
+#: Rows of scores.csv that are made at a time.
+ROWS = 2**16
+#: Columns of collected scores.
+_COLLECTED = ("image", "model", "metric", "value", "n_fixations")
 #: Images whose predictions are added up before the sum is kept.
 BLOCK = 32
+#: Blocks at most: each has a sum in the store, and those of many images are larger.
+BLOCKS = 1024
 #: Source that scores depend on: a change of it makes stored scores stale.
 SCORING_SOURCE = ("metrics", "benchmark/evaluate.py", "benchmark/shuffled.py")
 
@@ -187,8 +193,9 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
             options.kernel_size or dataset.spec.kernel_size,
             options.seed,
         )
-        fingerprints = {name: _fingerprint(evaluation, name) for name in names}
-        keys = {name: _key(evaluation, name, options, fingerprints[name]) for name in names}
+        with phases.running("hashes"):
+            fingerprints = {name: _fingerprint(evaluation, name) for name in names}
+            keys = {name: _key(evaluation, name, options, fingerprints[name]) for name in names}
         reuse = Reuse(
             records,
             evaluation,
@@ -204,7 +211,8 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
             with phases.running(SCORING):
                 timed = Profiled.of(evaluation) if options.profile else evaluation
                 failures = _score(timed, names, keys, store, workers, work)
-        scores = _collect(evaluation, names, keys, store)
+        with phases.running("collecting scores"):
+            scores = _collect(evaluation, names, keys, store)
     finally:
         store.close()
     stated = {
@@ -285,7 +293,8 @@ def fit_models(
     phases = phases or Clock()
     entries = registry.models()
     order = {"baseline": 0, "model": 1, "ceiling": 2}
-    data = training_data(dataset)
+    with phases.running("comparing images"):
+        data = training_data(dataset)
     built: dict[str, Any] = {}
 
     def build(name: str) -> Any:
@@ -417,18 +426,27 @@ def _reused(
 def _blocks(evaluation: Evaluation) -> list[list[int]]:
     """The images in blocks whose predictions are added up before the sum is kept."""
     images = list(evaluation.images)
-    return [images[start : start + BLOCK] for start in range(0, len(images), BLOCK)]
+    size = max(BLOCK, -(-len(images) // BLOCKS))
+    return [images[start : start + size] for start in range(0, len(images), size)]
 
 
 def _complete(evaluation: Evaluation, name: str, key: str, store: Store) -> bool:
     """Whether the store holds all scores of a model."""
     if evaluation.needs_mean(name):
-        sums = store.sums(key)
-        if len(sums) < len(_blocks(evaluation)):
+        blocks = store.blocks(key)
+        if len(blocks) < len(_blocks(evaluation)):
             return False
-        key = _key_with_sum(key, np.sum([sums[index] for index in sorted(sums)], axis=0))
-    stored = store.read(key)
-    return all((i, m) in stored for i in evaluation.images for m in evaluation.variants)
+        total = np.zeros(GRID * GRID)
+        for index in sorted(blocks):
+            total += store.sum_of(key, index)
+        key = _key_with_sum(key, total)
+    return bool(_done(evaluation, key, store)[list(evaluation.images)].all())
+
+
+def _done(evaluation: Evaluation, key: str, store: Store) -> np.ndarray:
+    """Whether the store holds all scores of a model on an image, by the image's index."""
+    stored = store.grid(key, max(evaluation.images) + 1, list(evaluation.variants))[1]
+    return np.all(stored >= 0, axis=1)
 
 
 def _key_with_sum(key: str, total: np.ndarray) -> str:
@@ -453,18 +471,23 @@ def _mean_predictions(
         if not evaluation.needs_mean(name):
             continue
         unscored: list[Failure] = []
-        sums = store.sums(keys[name])
-        missing = [index for index in range(len(blocks)) if index not in sums]
+        known, total = store.blocks(keys[name]), np.zeros(GRID * GRID)
+        missing = [index for index in range(len(blocks)) if index not in known]
         work = [blocks[index] for index in missing]
         sum_of = partial(_block_sum, name)
         with closing(ordered_map(sum_of, work, workers, evaluation)) as results:
             bar = tqdm(results, total=len(missing), desc=f"mean prediction of {name}", unit="block")
-            for index, (total, failed) in zip(missing, bar):
+            computed = iter(bar)
+            for index in range(len(blocks)):  # in order, so that equal parts give equal bytes
+                if index in known:
+                    total += store.sum_of(keys[name], index)
+                    continue
+                part, failed = next(computed)
                 unscored += failed
                 if not failed:
-                    store.add_sum(keys[name], index, total)
-                sums[index] = total.ravel()
-        total = np.sum([sums[index] for index in range(len(blocks))], axis=0)
+                    store.add_sum(keys[name], index, part)
+                total += part.ravel()
+            bar.close()
         evaluation.means[name] = MeanPrediction(
             total.reshape(GRID, GRID), len(evaluation.images) - len(unscored)
         )
@@ -496,14 +519,14 @@ def _score(
     Args:
         clock: gets the time of each model and metric, of all workers together.
     """
-    done = {name: store.read(keys[name]) for name in names}
+    done = np.zeros((len(names), max(evaluation.images) + 1), dtype=bool)
+    for row, name in enumerate(names):
+        done[row] = _done(evaluation, keys[name], store)
+    lists: dict[bytes, list[str]] = {}  # the same list for all images of the same models
     work = []
     for image in evaluation.images:
-        pending = [
-            name
-            for name in names
-            if any((image, metric) not in done[name] for metric in evaluation.variants)
-        ]
+        missing = ~done[:, image]
+        pending = lists.setdefault(missing.tobytes(), [n for n, m in zip(names, missing) if m])
         if pending:
             work.append((image, pending))
     failures: list[Failure] = []
@@ -533,14 +556,26 @@ def _score_shard(
 def _collect(
     evaluation: Evaluation, names: Sequence[str], keys: dict[str, str], store: Store
 ) -> pd.DataFrame:
-    rows = []
+    images, metrics = np.array(evaluation.images), np.array(list(evaluation.variants), dtype=object)
+    pieces: dict[str, list[np.ndarray]] = {name: [] for name in _COLLECTED}
     for name in names:
-        stored = store.read(keys[name])
-        for image in evaluation.images:
-            for metric in evaluation.variants:
-                if (image, metric) in stored:
-                    rows.append((image, name, metric, *stored[image, metric]))
-    return pd.DataFrame(rows, columns=["image", "model", "metric", "value", "n_fixations"])
+        values, counts = store.grid(keys[name], images.max() + 1, list(evaluation.variants))
+        values, counts = values[images], counts[images]
+        row, column = np.nonzero(counts >= 0)
+        for key, piece in zip(
+            _COLLECTED,
+            (
+                images[row],
+                np.full(len(row), name, dtype=object),
+                metrics[column],
+                values[row, column],
+                counts[row, column],
+            ),
+        ):
+            pieces[key].append(piece)
+    if not names:
+        return pd.DataFrame(columns=_COLLECTED)
+    return pd.DataFrame({key: np.concatenate(pieces.pop(key)) for key in _COLLECTED})
 
 
 def _export(
@@ -572,10 +607,8 @@ def _export(
     if failed:
         ranked = []  # an incomplete run ranks nobody
     paired = differences(scores, ranked, higher, options.draws, options.seed).assign(**labels)
-    per_image = scores.assign(**labels, unit=scores["metric"].map(units))
-    per_image["image"] = [dataset.image_names[image] for image in scores["image"]]
-    write_csv(
-        per_image,
+    write_csv_pieces(
+        _named(scores, dataset, labels, units),
         folder / "scores.csv",
         ["dataset", "image", "model", "metric", "protocol", "value", "n_fixations", "unit"],
     )
@@ -594,10 +627,20 @@ def _export(
     for name, fingerprint in stated["fingerprints"].items():
         record["models"][name].update(_stated("fingerprint", fingerprint))
     record.update(_stated("reused", stated["reused"]))
-    record["scores_sha256"] = hashlib.sha256((folder / "scores.csv").read_bytes()).hexdigest()
+    record["scores_sha256"] = file_hash(folder / "scores.csv")
     write_json(record, folder / "run.json")
     write_report(folder)
     return summary[summary_columns]
+
+
+def _named(
+    scores: pd.DataFrame, dataset: Dataset, labels: dict[str, str], units: dict[str, str]
+) -> Iterator[pd.DataFrame]:
+    """Pieces of the scores with the names of images, and with labels and units."""
+    names = np.array(dataset.image_names, dtype=object)
+    for start in range(0, len(scores), ROWS):
+        piece = scores.iloc[start : start + ROWS]
+        yield piece.assign(**labels, unit=piece["metric"].map(units), image=names[piece["image"]])
 
 
 def _record(

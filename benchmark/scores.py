@@ -20,7 +20,8 @@ PER_FIXATION = ("LL", "IG")
 IMAGE_SUFFIX = "_image"
 GOLD = "gold"
 
-_DRAWS_AT_ONCE = 1000
+#: Draws at a time, and images of all of these together, so that memory is bounded.
+_DRAWS_AT_ONCE, DRAWN_AT_ONCE = 1000, 16_000_000
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,9 @@ class Bootstrap:
         products = np.stack([np.where(c.defined, c.values, 0.0) for c in columns], axis=1) * weights
         rng = np.random.default_rng(self.seed)
         result = np.empty((self.draws, len(columns)))
-        for start in range(0, self.draws, _DRAWS_AT_ONCE):
-            stop = min(start + _DRAWS_AT_ONCE, self.draws)
+        at_once = min(_DRAWS_AT_ONCE, max(1, DRAWN_AT_ONCE // self.n_images))
+        for start in range(0, self.draws, at_once):
+            stop = min(start + at_once, self.draws)
             counts = _counts(rng, stop - start, self.n_images)
             with np.errstate(invalid="ignore", divide="ignore"):
                 result[start:stop] = (counts @ products) / (counts @ weights)

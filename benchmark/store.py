@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -101,6 +101,26 @@ class Store:
             ).fetchall()
         return {(image, metric): (_from_sql(value), n) for _, image, metric, value, n, _ in rows}
 
+    def grid(
+        self, key: str, images: int, metrics: Sequence[str]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Scores under a key of the first ``images`` images, (images, metrics).
+
+        Returns:
+            Values, and numbers of fixations, which are -1 where no score is stored.
+        """
+        column = {metric: n for n, metric in enumerate(metrics)}
+        values = np.full((images, len(column)), np.nan)
+        counts = np.full((images, len(column)), -1, dtype=np.int64)
+        with self._explained():
+            for image, metric, value, n_fixations in self._connection.execute(
+                "SELECT image, metric, value, n_fixations FROM checked_scores WHERE key = ?", (key,)
+            ):
+                if image < images and metric in column:
+                    values[image, column[metric]] = _from_sql(value)
+                    counts[image, column[metric]] = n_fixations
+        return values, counts
+
     def add_sum(self, key: str, block: int, total: NDArray[np.float64]) -> None:
         """Keep the sum of the reduced predictions of a block of images."""
         with self._explained(), self._connection:
@@ -108,6 +128,20 @@ class Store:
                 "INSERT OR REPLACE INTO checked_sums VALUES (?,?,?,?)",
                 _checked(key, block, total.tobytes()),
             )
+
+    def blocks(self, key: str) -> set[int]:
+        """Blocks whose sums are stored under a key."""
+        with self._explained():
+            rows = self._connection.execute("SELECT block FROM checked_sums WHERE key = ?", (key,))
+            return {block for (block,) in rows}
+
+    def sum_of(self, key: str, block: int) -> NDArray[np.float64]:
+        """The sum of one stored block, a flat array."""
+        with self._explained():
+            ((total,),) = self._connection.execute(
+                "SELECT total FROM checked_sums WHERE key = ? AND block = ?", (key, block)
+            )
+        return np.frombuffer(total)
 
     def sums(self, key: str) -> dict[int, NDArray[np.float64]]:
         """Sums of reduced predictions by block, flat arrays."""

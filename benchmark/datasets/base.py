@@ -13,6 +13,7 @@ import numpy as np
 import pysaliency
 from PIL import Image
 
+from benchmark.datasets.look_alikes import SIDE, first_alike
 from benchmark.errors import DataError
 from models.base import TrainingData
 
@@ -125,17 +126,10 @@ class Dataset:
         """
         # Looking the same is not transitive: whatever is linked, through however many copies, is
         # one group, so that groups do not depend on the order of the images.
-        thumbnails = np.stack([self._thumbnail(n) for n in range(len(self))])
-        links: list[tuple[int, int]] = []
-        for n in range(1, len(self)):
-            same_size = np.flatnonzero((self.sizes[:n] == self.sizes[n]).all(axis=1))
-            distance = np.abs(thumbnails[same_size] - thumbnails[n]).mean(axis=(1, 2))
-            links.extend((n, int(m)) for m in same_size[distance < 1.0])
-        groups = np.arange(len(self))
-        for n, m in links:
-            first, other = sorted((groups[n], groups[m]))
-            groups[groups == other] = first
-        return groups
+        thumbnails = np.empty((len(self), SIDE, SIDE), dtype=np.uint8)
+        for n in range(len(self)):
+            thumbnails[n] = self._thumbnail(n)
+        return first_alike(thumbnails, self.sizes)
 
     def _thumbnail(self, n: int) -> np.ndarray:
         if isinstance(self.stimuli, pysaliency.FileStimuli):
@@ -151,7 +145,7 @@ class Dataset:
                 ) from error
         else:
             grey = Image.fromarray(np.asarray(self.stimuli.stimuli[n])).convert("L")
-        return np.asarray(grey.resize((16, 16), Image.Resampling.BOX), dtype=float)
+        return np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BOX))
 
     def subset(self, indices: Sequence[int] | np.ndarray, name: str) -> Dataset:
         """The data set of the images ``indices`` alone, under a new name."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import math
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -56,9 +57,8 @@ def path_spec(root: Path) -> DatasetSpec:
 class _Table:
     """The rows of a CSV file that are in order, by trial, and what is wrong with the others."""
 
-    trials: dict[tuple[int, str], list[tuple[float, float, float, float]]] = field(
-        default_factory=dict
-    )
+    # x, y, t, duration of one fixation after the other
+    trials: dict[tuple[int, str], array[float]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     ambiguous: dict[str, list[str]] = field(default_factory=dict)  # rows by the name they give
     ignored_columns: list[str] = field(default_factory=list)
@@ -124,7 +124,8 @@ def _read_row(where: str, cells: dict[str, str], index: _Index, table: _Table) -
     table.problems += problems
     if not problems and len(called) == 1:
         row = (values["x"], values["y"], values["t"], values["duration"])
-        table.trials.setdefault((next(iter(called.values())), subject), []).append(row)
+        number = next(iter(called.values()))
+        table.trials.setdefault((number, subject), array("d")).extend(row)
 
 
 def _ambiguous(name: str, rows: list[str], index: _Index) -> str:
@@ -203,7 +204,7 @@ def _unique(paths: list[PurePosixPath]) -> list[str]:
 def _scanpaths(table: _Table, subjects: list[str]) -> scanpaths.Scanpaths:
     """Trials sorted by image, then subject; fixations sorted by time where there is one."""
     keys = sorted(table.trials)
-    rows = [np.array(table.trials[key]) for key in keys]
+    rows = [np.array(table.trials[key]).reshape(-1, 4) for key in keys]
     if table.has_times:
         rows = [row[np.argsort(row[:, 2], kind="stable")] for row in rows]
     else:

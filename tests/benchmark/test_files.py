@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -10,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmark import files
 from benchmark.errors import BenchmarkError
-from benchmark.files import read_csv, write_csv, write_json
+from benchmark.files import file_hash, read_csv, write_csv, write_csv_pieces, write_json
 
 
 def test_csv_has_ten_digits_and_empty_fields_for_nan(tmp_path):
@@ -69,3 +71,45 @@ def test_what_is_no_json_leaves_the_old_file(tmp_path):
     with pytest.raises(ValueError, match="Circular"):
         write_json(endless, path)
     assert path.read_bytes() == before
+
+
+def test_a_table_in_pieces_is_the_same_file(tmp_path):
+    frame = pd.DataFrame({"name": list("abcde"), "value": [1 / 3, np.nan, 1.0, -np.inf, 2e-20]})
+    write_csv(frame, tmp_path / "whole.csv", ["value", "name"])
+    pieces = (frame.iloc[start : start + 2] for start in (0, 2, 4))
+    write_csv_pieces(pieces, tmp_path / "pieces.csv", ["value", "name"])
+    content = (tmp_path / "whole.csv").read_bytes()
+    assert (tmp_path / "pieces.csv").read_bytes() == content
+    assert file_hash(tmp_path / "whole.csv") == hashlib.sha256(content).hexdigest()
+
+
+def test_a_piece_that_fails_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "table.csv"
+    write_csv(pd.DataFrame({"a": [1]}), path, ["a"])
+    before = path.read_bytes()
+
+    def pieces():
+        yield pd.DataFrame({"a": [2]})
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(BenchmarkError, match="No space left"):
+        write_csv_pieces(pieces(), path, ["a"])
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_tables_are_read_in_portions(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_ROWS", 2)
+    path = tmp_path / "table.csv"
+    path.write_text("name,value,other\nNA,1,x\n001,,y\na,3.5,z\n")
+    frame = read_csv(path, ["name"], ["value"])
+    expected = pd.DataFrame({"name": ["NA", "001", "a"], "value": [1.0, np.nan, 3.5]})
+    pd.testing.assert_frame_equal(frame, expected)
+    path.write_text("name,value\na,1\nb,2\nc,three\n")
+    with pytest.raises(BenchmarkError, match="line 4: value is 'three'"):
+        read_csv(path, ["name"], ["value"])
+    path.write_text("name,value\n")
+    assert len(read_csv(path, ["name"], ["value"])) == 0
+    path.write_text("name\na\n")
+    with pytest.raises(BenchmarkError, match=r"lacks the column\(s\) value"):
+        read_csv(path, ["name"], ["value"])

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm, t
 
+from benchmark import scores as scores_module
 from benchmark.scores import Bootstrap, Column, columns, differences, interval, summarise
 
 NAN = float("nan")
@@ -290,3 +291,14 @@ def test_with_nobody_to_rank_there_is_an_empty_table():
     assert found.empty
     expected = ["metric", "model", "best", "difference", "ci_low", "ci_high", "n_images"]
     assert list(found.columns) == expected
+
+
+def test_draws_do_not_depend_on_how_many_are_made_at_once(monkeypatch):
+    rng = np.random.default_rng(0)
+    column = Column(rng.normal(size=21), rng.integers(0, 3, 21).astype(float))
+    whole = Bootstrap(21, draws=100, seed=5).means([column])
+    for most in (1, 50, 21 * 7):  # images that are drawn together: one draw, 2 and 7 at a time
+        monkeypatch.setattr(scores_module, "DRAWN_AT_ONCE", most)
+        np.testing.assert_allclose(
+            Bootstrap(21, draws=100, seed=5).means([column]), whole, rtol=1e-13
+        )

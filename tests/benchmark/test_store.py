@@ -37,6 +37,15 @@ def test_keys_keep_models_and_settings_apart(store):
     assert store.read("key of a with another seed") == {}
 
 
+def test_scores_come_as_a_grid_of_images_and_metrics(store):
+    scores = [("IG", 0, 1.5), ("IG", 2, np.nan), ("AUC", 2, -np.inf), ("IG", 9, 3.0)]
+    store.add(KEYS, [Score("a", image, metric, value, 4) for metric, image, value in scores])
+    store.add(KEYS, [Score("a", 1, "KL", 1.0, 4), Score("b", 1, "IG", 1.0, 4)])
+    values, counts = store.grid(KEYS["a"], 3, ["IG", "AUC"])
+    np.testing.assert_array_equal(values, [[1.5, np.nan], [np.nan, np.nan], [np.nan, -np.inf]])
+    assert counts.tolist() == [[4, -1], [-1, -1], [4, 4]]
+
+
 def test_a_second_score_replaces_the_first(store):
     for value in (1.0, 2.0):
         store.add(KEYS, [Score("a", 0, "IG", value, 3)])
@@ -66,6 +75,9 @@ def test_sums_come_back_by_block(store):
     for block, total in totals.items():
         np.testing.assert_array_equal(found[block], total.ravel())
     assert store.sums("other key") == {}
+    assert (store.blocks("key"), store.blocks("other key")) == (set(found), set())
+    for block, total in found.items():
+        np.testing.assert_array_equal(store.sum_of("key", block), total)
 
 
 def damage_all(content):
