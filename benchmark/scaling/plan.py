@@ -11,6 +11,7 @@ from benchmark.run import BLOCK, BLOCKS
 from benchmark.scaling import components
 from benchmark.scaling.laws import Law, linear_law
 from benchmark.scaling.table import Curves
+from benchmark.scaling.workload import Counts
 from benchmark.shuffled import GRID
 
 HOUR = 3600.0
@@ -23,7 +24,7 @@ ALL_SUBJECTS = ("KL", "CC", "SIM")
 
 
 @dataclass(frozen=True)
-class Goal:
+class Goal(Counts):
     """What is planned.
 
     Attributes:
@@ -41,14 +42,6 @@ class Goal:
     metrics: int = 8
     negatives: int = 100_000
     draws: int = 10_000
-
-    @property
-    def fixations(self) -> int:
-        return self.images * self.subjects * self.per_trial
-
-    @property
-    def pixels(self) -> int:
-        return self.width * self.height
 
     @property
     def pairs(self) -> int:

@@ -12,8 +12,26 @@ from PIL import Image
 COARSE = (9, 12)
 
 
+class Counts:
+    """What follows from the numbers of images, subjects and pixels."""
+
+    images: int
+    width: int
+    height: int
+    subjects: int
+    per_trial: int
+
+    @property
+    def fixations(self) -> int:
+        return self.images * self.subjects * self.per_trial
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+
 @dataclass(frozen=True)
-class Workload:
+class Workload(Counts):
     """How much there is of everything.
 
     Attributes:
@@ -27,14 +45,6 @@ class Workload:
     subjects: int = 5
     per_trial: int = 6
     seed: int = 0
-
-    @property
-    def fixations(self) -> int:
-        return self.images * self.subjects * self.per_trial
-
-    @property
-    def pixels(self) -> int:
-        return self.width * self.height
 
     def write(self, folder: Path) -> Path:
         """Write images and fixations.csv; equal workloads give equal files."""
