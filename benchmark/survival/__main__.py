@@ -20,10 +20,10 @@ from benchmark.survival.workload import Workload, write_dataset
 #: Each kind of harm, and how many times it is done for every 50 kills.
 HARMS: dict[str, tuple[Callable[[Bench, int], Finding], int]] = {
     "kill": (events.killed, 50),
-    "worker": (events.worker_killed, 10),
-    "dask": (events.dask_worker_killed, 10),
-    "disk": (events.disk_full, 10),
-    "permission": (events.permission_revoked, 10),
+    "worker": (events.worker_killed, 5),
+    "dask": (events.dask_worker_killed, 5),
+    "disk": (events.disk_full, 5),
+    "permission": (events.permission_revoked, 5),
     "store": (events.store_damaged, 10),
     "features": (
         lambda bench, times: features_damaged(bench.folder / "features", times, bench.rng),
