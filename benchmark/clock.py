@@ -7,6 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+#: How labels of what is asked of models and metrics begin.
+MODEL, METRIC = "model ", "metric "
+
 
 class Clock:
     """Time by label; what runs inside something else is not counted there.

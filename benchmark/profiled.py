@@ -9,12 +9,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from benchmark.clock import Clock
+from benchmark.clock import METRIC, MODEL, Clock
 from benchmark.evaluate import Evaluation, Failure, Score
 from metrics.protocols import Maps, Target
 
 LOOP, MEASURED = "the loop itself", "preparing what was measured"
-MODEL, METRIC = "model ", "metric "
 #: What a model is asked for.
 PREDICTIONS = ("log_density", "shuffled_log_density", "held_out_densities")
 

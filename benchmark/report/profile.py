@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.clock import Clock
+from benchmark.clock import METRIC, MODEL, Clock
 from benchmark.files import write_csv
-from benchmark.profiled import METRIC, MODEL
 
 SCORING = "scoring"
 COLUMNS = ["part", "seconds", "calls", "share"]

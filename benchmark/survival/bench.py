@@ -68,7 +68,7 @@ class Bench:
         finding.lost += lost(before, stored(out))
         if ended.code != 0 or tables(out) != self.expected or stored(out) != self.scores:
             finding.unlike += 1
-            finding.notes.append(ended.said[-2000:])
+            finding.notes.append(f"exit code {ended.code}: {ended.said[-2000:]}")
 
     def random_jobs(self) -> tuple[str, ...]:
         return ("--jobs", str(self.rng.integers(1, 3)))
