@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -34,21 +34,19 @@ HARMS: dict[str, tuple[Callable[[Bench, int], Finding], int]] = {
 
 def survive(
     folder: Path, kills: int, images: int, seed: int, only: tuple[str, ...] = ()
-) -> list[Finding]:
-    """Do every kind of harm, in proportion to ``kills``.
+) -> Iterator[Finding]:
+    """Do every kind of harm, in proportion to ``kills``; what each came to, when it is known.
 
     Args:
         folder: for runs and their logs. only: kinds of harm, empty for all.
     """
     bench = undisturbed(Workload(write_dataset(folder / "data", images, seed)), folder, seed)
     click.echo(f"undisturbed: {bench.seconds:.0f} s, {len(bench.scores)} scores", err=True)
-    findings = []
     for number, (name, (harm, share)) in enumerate(HARMS.items()):
         if only and name not in only:
             continue
         bench.rng = np.random.default_rng((seed, number))
         finding = harm(bench, max(1, round(share * kills / 50)))
-        findings.append(finding)
         click.echo(
             f"{finding.harm}: {finding.times} times, {finding.stored} stored, {finding.lost} lost, "
             f"{finding.unlike} with other bytes, {finding.untold} untold",
@@ -56,7 +54,7 @@ def survive(
         )
         for note in finding.notes[:3]:
             click.echo(note, err=True)
-    return findings
+        yield finding
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -69,10 +67,12 @@ def survive(
 )
 def main(kills: int, images: int, seed: int, only: tuple[str, ...], out: Path) -> None:
     """Kill, starve and damage runs; exit with 1 if a score was lost or a byte differs."""
-    with tempfile.TemporaryDirectory(prefix="survival-") as folder:
-        findings = survive(Path(folder), kills, images, seed, only)
     command = shlex.join(["python", "-m", "benchmark.survival", *sys.argv[1:]])
-    write_report(findings, out, images, command)
+    findings = []
+    with tempfile.TemporaryDirectory(prefix="survival-") as folder:
+        for finding in survive(Path(folder), kills, images, seed, only):
+            findings.append(finding)
+            write_report(findings, out, images, command)  # what there is, should it be interrupted
     click.echo((out / "README.md").read_text(encoding="utf-8"))
     if not all(finding.sound for finding in findings):
         raise SystemExit(1)

@@ -51,4 +51,4 @@ def damaged(data: bytes, rng: np.random.Generator) -> bytes:
 
 def _values(cache: FeatureCache, picture: np.ndarray) -> dict[str, np.ndarray]:
     found = cache.get(pixel_hash(picture), lambda: picture, SHAPE, FEATURES)
-    return {layer: np.array(each.values) for layer, each in found.items()}
+    return {layer: np.array(each.values.numpy()) for layer, each in found.items()}
