@@ -143,14 +143,6 @@ class Store:
             )
         return np.frombuffer(total)
 
-    def sums(self, key: str) -> dict[int, NDArray[np.float64]]:
-        """Sums of reduced predictions by block, flat arrays."""
-        with self._explained():
-            rows = self._connection.execute(
-                "SELECT * FROM checked_sums WHERE key = ? ORDER BY block", (key,)
-            ).fetchall()
-        return {block: np.frombuffer(total) for _, block, total, _ in rows}
-
     def _salvage(self, damaged: Path) -> None:
         """Take over what is sound in a damaged file."""
         kept = 0
