@@ -188,9 +188,36 @@ def _is_damaged(path: Path) -> bool:
 
 
 def _sound_rows(damaged: Path) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """(table, row) of a damaged file, as far as they can be reached from either end."""
+    """(table, row) of a damaged file, as far as they can be reached from either end.
+
+    It is read with and without its own first page, without which SQLite reads nothing, and with
+    and without the pages of its write-ahead file, should a killed run have left one. Rows that are
+    reached in several ways come as often.
+    """
     copy = damaged.with_name(f"{damaged.name}.copy")
-    copy.write_bytes(_padded(damaged.read_bytes()))
+    ahead = damaged.with_name(f"{damaged.name}-wal")
+    data = _padded(damaged.read_bytes())
+    for content in (data, _with_new_first_page(data, copy)):
+        for pages in (ahead.read_bytes(), b"") if ahead.exists() else (b"",):
+            copy.write_bytes(content)
+            if pages:
+                copy.with_name(f"{copy.name}-wal").write_bytes(pages)
+            yield from _reached_rows(copy)
+
+
+def _with_new_first_page(data: bytes, path: Path) -> bytes:
+    """A file with the first page of a new store, made at ``path``: it holds the schema only."""
+    with closing(sqlite3.connect(path)) as new:
+        new.execute("PRAGMA journal_mode=WAL")
+        new.executescript(_SCHEMA)
+    first = path.read_bytes()
+    page = int.from_bytes(first[16:18], "big")
+    pages = (len(data) // page).to_bytes(4, "big")
+    return first[:28] + pages + first[32:page] + data[page:]
+
+
+def _reached_rows(copy: Path) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Sound rows of a file, which is deleted then."""
     try:
         for table, order in _TABLES.items():
             for direction in ("ASC", "DESC"):
@@ -204,7 +231,8 @@ def _sound_rows(damaged: Path) -> Iterator[tuple[str, tuple[Any, ...]]]:
                         if _checked(*row[:-1]) == row:
                             yield table, row
     finally:
-        copy.unlink()
+        for suffix in ("", "-wal", "-shm"):
+            copy.with_name(copy.name + suffix).unlink(missing_ok=True)
 
 
 def _padded(data: bytes) -> bytes:
@@ -220,8 +248,10 @@ def _set_aside(path: Path) -> Path:
     names = (path.with_name(f"{path.name}.damaged{n or ''}") for n in count())
     target = next(name for name in names if not name.exists())
     path.rename(target)
-    for suffix in ("-wal", "-shm"):  # of another file: they would damage the new one
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    ahead = path.with_name(f"{path.name}-wal")  # beside another file, it would damage that
+    if ahead.exists():
+        ahead.rename(target.with_name(f"{target.name}-wal"))
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
     return target
 
 

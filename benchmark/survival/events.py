@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from benchmark.survival.bench import Bench, Finding
+from benchmark.survival.disk import filled, largest, small_disk
 from benchmark.survival.features import damaged
 from benchmark.survival.process import Ended
 from benchmark.survival.stored import Scores, lost, stored
@@ -74,14 +76,20 @@ def dask_worker_killed(bench: Bench, times: int) -> Finding:
 
 
 def disk_full(bench: Bench, times: int) -> Finding:
-    """No file may grow beyond a random size; then there is room again."""
-    finding = Finding("disk full at a random size of the store")
-    full = (bench.folder / "undisturbed" / "scores.sqlite").stat().st_size
+    """The disk becomes full at a random moment; then there is room again."""
+    finding = Finding("disk full at a random moment")
     for _ in range(times):
         out = bench.fresh()
-        limit = int(bench.rng.uniform(0.1, 0.9) * full)
-        ended = bench.start(out, limit=limit).ended()
-        _failed(bench, finding, out, ended, "disk full", "cannot be written")
+        with small_disk(out) as mounted:
+            run = bench.start(out)
+            if not run.wait_until(_some_stored(bench, out)):
+                bench.compare(out, finding, {}, run.ended())
+                continue
+            if not mounted:
+                run.limit(largest(out))
+            with filled(out) if mounted else nullcontext():
+                ended = run.ended()
+            failed(bench, finding, out, ended, "disk full", "cannot be written")
     return finding
 
 
@@ -96,24 +104,39 @@ def permission_revoked(bench: Bench, times: int) -> Finding:
             continue
         with read_only(out):
             ended = run.ended()
-        _failed(bench, finding, out, ended, "not writable", "cannot be written")
+        failed(bench, finding, out, ended, "not writable", "cannot be written")
     return finding
 
 
 def store_damaged(bench: Bench, times: int) -> Finding:
-    """Some bytes of a killed run's store are changed, or its end cut off."""
+    """Some bytes of a store change, or its end is cut off; a killed run's, or a finished one's."""
     finding = Finding("bytes of the score store changed, or its end cut off")
-    undamaged = bench.folder / "undisturbed" / "scores.sqlite"
-    for _ in range(times):
+    finished = bench.folder / "undisturbed" / "scores.sqlite"
+    while finding.times < times:
         out = bench.fresh()
-        out.mkdir()
-        (out / undamaged.name).write_bytes(damaged(undamaged.read_bytes(), bench.rng))
+        if finding.times % 2:
+            run = bench.start(out)
+            if not run.wait_until(_some_stored(bench, out)):
+                continue
+            run.kill(group=True)
+            run.ended()
+        else:
+            out.mkdir()
+            shutil.copy(finished, out)
+        before = stored(out)
+        files = [
+            file for file in sorted(out.glob("scores.sqlite*")) if file.suffix != ".sqlite-shm"
+        ]
+        file = files[bench.rng.integers(len(files))]
+        file.write_bytes(damaged(file.read_bytes(), bench.rng))
         finding.times += 1
+        finding.stored += len(before)
         bench.settle(out, finding, {})
+        finding.lost += lost(before, stored(out))
     return finding
 
 
-def _failed(bench: Bench, finding: Finding, out: Path, ended: Ended, *signs: str) -> None:
+def failed(bench: Bench, finding: Finding, out: Path, ended: Ended, *signs: str) -> None:
     """A run that could not write must say so, keep its scores, and go on once it can."""
     finding.times += 1
     before = stored(out)

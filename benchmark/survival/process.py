@@ -31,19 +31,11 @@ class Run:
 
     Args:
         command: as a list.
-        limit: most bytes that it may write to a file, None for no limit: like a full disk, but for
-            this run alone.
         obedient: without root's right to write where nobody may.
         log: file for what it says.
     """
 
-    def __init__(
-        self, command: list[str], log: Path, limit: int | None = None, obedient: bool = False
-    ):
-        def limited() -> None:
-            if limit is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
+    def __init__(self, command: list[str], log: Path, obedient: bool = False):
         self._log = log
         with log.open("wb") as stream:
             self._process = subprocess.Popen(
@@ -51,7 +43,6 @@ class Run:
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=limited,
             )
         self._started = time.monotonic()
 
@@ -84,6 +75,11 @@ class Run:
             if int(parent) == self._process.pid and "loky" in command and "tracker" not in command:
                 found.append(int(entry.name))
         return sorted(found)
+
+    def limit(self, size: int) -> None:
+        """From now on, no write beyond ``size`` bytes of a file succeeds, as on a full disk."""
+        if self.is_running:
+            resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (size, size))
 
     def kill(self, group: bool) -> None:
         """SIGKILL to the run alone, or to its workers, too."""

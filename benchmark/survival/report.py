@@ -26,8 +26,10 @@ failed without saying why and what to do, or damage that stayed.
 {rows}
 
 Killed runs used one or two processes, changing at random; half of the time the run was killed and
-its workers were not. A full disk is a limit on the size of files (`RLIMIT_FSIZE`), so that every
-write beyond it fails. Permissions are those of the folder and of all in it; a run of root's gives
+its workers were not. A full disk is a file system of its own (tmpfs) that another
+process fills to the last byte while scores are stored; where nobody may mount one, the run's files
+may not grow any further (`RLIMIT_FSIZE`). Half of the damaged stores are those of killed runs, with
+their write-ahead files. Permissions are those of the folder and of all in it; a run of root's gives
 up the right to ignore them.
 
 {command}

@@ -109,6 +109,38 @@ def test_a_damaged_file_is_set_aside_and_what_can_be_read_is_kept(tmp_path, dama
     assert len(said) == 1  # the new file is sound
 
 
+@pytest.mark.parametrize("where", [0, 18, 3000, "ahead", "ahead's end"])
+def test_what_a_killed_run_left_in_its_write_ahead_file_is_kept(tmp_path, where):
+    path, old = tmp_path / "new" / "scores.sqlite", tmp_path / "old" / "scores.sqlite"
+    store = Store(old)
+    store.add(KEYS, [Score("a", image, "IG", image + 0.5, 3) for image in range(300)])
+    store.close()  # these are in the file itself
+    store = Store(old)
+    for image in range(300, 340):
+        store.add(KEYS, [Score("a", image, "IG", image + 0.5, 3)])
+    path.parent.mkdir()  # what a kill would leave: files of a store that is not closed
+    ahead = path.with_name("scores.sqlite-wal")
+    for file in (path, ahead):
+        file.write_bytes(old.with_name(file.name).read_bytes())
+    store.close()
+    assert ahead.stat().st_size > 4096
+    file, place = (path, where) if isinstance(where, int) else (ahead, 5 * 4096)
+    if where == "ahead's end":
+        place = file.stat().st_size - 100
+    content = bytearray(file.read_bytes())
+    content[place : place + 40] = bytes(255 - value for value in content[place : place + 40])
+    file.write_bytes(content)
+    found = {}
+    again = Store(path)
+    found = again.read(KEYS["a"])
+    again.close()
+    assert all(value == (image + 0.5, 3) for (image, _), value in found.items())
+    damage_of_the_last = where in ("ahead", "ahead's end")
+    assert {image for image, _ in found} >= set(range(300 if damage_of_the_last else 340))
+    assert not ahead.exists()
+    assert not list(path.parent.glob("*copy*"))
+
+
 def test_a_second_damaged_file_does_not_replace_the_first(tmp_path):
     path = tmp_path / "scores.sqlite"
     for n in range(2):

@@ -13,9 +13,10 @@ import pytest
 
 from benchmark.survival import events
 from benchmark.survival.__main__ import HARMS
-from benchmark.survival.bench import Bench, Finding, undisturbed
+from benchmark.survival.bench import Finding, undisturbed
+from benchmark.survival.disk import filled, largest, small_disk
 from benchmark.survival.features import damaged, features_damaged
-from benchmark.survival.process import Run, without_override
+from benchmark.survival.process import Ended, Run, without_override
 from benchmark.survival.report import write_report
 from benchmark.survival.stored import lost, stored
 from benchmark.survival.workload import Workload, write_dataset
@@ -87,15 +88,41 @@ def test_a_run_that_forgets_a_score_is_found(bench):
 
 
 def test_a_run_that_says_nothing_is_found(bench):
-    class Silent(Bench):
-        def start(self, out, *options, limit=None, **how):
-            if limit is not None:
-                log = self.folder / "silent.log"
-                return Run([sys.executable, "-c", "raise SystemExit(1)"], log)
-            return super().start(out, *options, **how)
+    out = bench.fresh()
+    shutil.copytree(bench.folder / "undisturbed", out)
+    finding = Finding("silent")
+    events.failed(bench, finding, out, Ended(1, "", 0.0), "disk full")
+    assert (finding.times, finding.untold, finding.lost) == (1, 1, 0)
 
-    finding = events.disk_full(Silent(**vars(bench)), 1)
-    assert (finding.times, finding.untold) == (1, 1)
+
+def test_where_nothing_can_be_mounted_files_are_limited(bench, monkeypatch):
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    bench.rng = np.random.default_rng(SEED)
+    finding = events.disk_full(bench, 1)
+    assert (finding.sound, finding.stored > 0) == (True, True), finding.notes
+
+
+def test_a_limit_meets_a_run_that_has_begun(tmp_path):
+    write = "open('go', 'w'); [open('data', 'ab', 0).write(bytes(100)) for n in range(10**6)]"
+    folder, log = tmp_path / "folder", tmp_path / "log"
+    folder.mkdir()
+    run = Run([sys.executable, "-c", f"import os; os.chdir({str(folder)!r}); {write}"], log)
+    assert run.wait_until(lambda: (folder / "data").exists())
+    run.limit(10**5)
+    assert "File too large" in run.ended().said
+    assert largest(folder) == 10**5
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="others may not mount a file system")
+def test_a_small_disk_gets_full(tmp_path):
+    with small_disk(tmp_path / "disk") as mounted:
+        if not mounted:
+            pytest.skip("this system does not let root mount a file system")
+        (tmp_path / "disk" / "before").write_bytes(bytes(10))
+        with filled(tmp_path / "disk"), pytest.raises(OSError, match="No space left"):
+            (tmp_path / "disk" / "after").write_bytes(bytes(10))
+        (tmp_path / "disk" / "after").write_bytes(bytes(10))
+    assert list((tmp_path / "disk").iterdir()) == []
 
 
 def test_damage_changes_bytes():
