@@ -81,6 +81,7 @@ def draw(table: pd.DataFrame, folder: Path, name: str = "ablation") -> list[Path
             axes.annotate(
                 TITLES.get(group, group), (0, position), xycoords=axes.get_yaxis_transform(),
                 xytext=(3, 0), textcoords="offset points", va="center", color=GREY, fontsize=6.5,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )  # fmt: skip
             position += 1
             for row in table[table["group"] == group].itertuples():

@@ -60,6 +60,8 @@ class DeepGaze(pysaliency.Model):
     """
 
     file: ClassVar[Path]
+    #: Whether images that the readouts were trained on get the given centre bias, too.
+    prior_on_every_image = False
 
     def __init__(
         self,
@@ -134,7 +136,7 @@ class DeepGaze(pysaliency.Model):
             )
         priors: dict[int, torch.Tensor] = {}
         own_prior = None
-        if self.centerbias is not None and known is None:
+        if self.centerbias is not None and (known is None or self.prior_on_every_image):
             own_prior = torch.from_numpy(self.centerbias.log_density(stimulus)).float()
         total = torch.zeros(rgb.shape[:2], dtype=torch.float64)
         for member, priorities in zip(members, self._priorities(rgb, members)):

@@ -222,6 +222,16 @@ def test_a_fitted_model_keeps_the_trained_prior_on_training_images(
     np.testing.assert_array_equal(found, DeepGaze(weights).log_density(rgb))
 
 
+def test_a_prior_for_every_image_replaces_the_trained_one_on_training_images(weights, centerbias):
+    rgb = KNOWN["bright"][1]
+    model = DeepGaze(weights, centerbias)
+    model.prior_on_every_image = True
+    prior = centerbias.log_density(rgb)
+    expected = explicit(weights, rgb, weights.members_for(1), lambda *_: prior)
+    close(model.log_density(rgb), expected)
+    assert np.abs(model.log_density(rgb) - DeepGaze(weights).log_density(rgb)).max() > 0.01
+
+
 def test_fit_takes_what_ships(weights, centerbias, tmp_path, monkeypatch):
     monkeypatch.setattr(DeepGaze2, "file", tmp_path / "shipped.safetensors")
     weights.save(DeepGaze2.file)
