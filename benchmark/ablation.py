@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark import provenance
+from benchmark import provenance, registry
 from benchmark.datasets.base import training_data
 from benchmark.datasets.locate import load
 from benchmark.errors import BenchmarkError
@@ -78,7 +78,7 @@ def variations(pretrain: tuple[str, ...] = ("osie",)) -> list[Variation]:
     ):
         found.append(Variation(name, "paper", what, (recipe,)))
         if pretrain:
-            text = f"{what}, pretrained on {' and '.join(pretrain)}"
+            text = f"{what}, pretrained on {_titles(pretrain)}"
             found.append(Variation(f"{name}-pretrained", "paper", text, (recipe,), pretrain))
 
     def vary(name: str, group: str, description: str, **changes: Any) -> None:
@@ -88,7 +88,7 @@ def variations(pretrain: tuple[str, ...] = ("osie",)) -> list[Variation]:
 
     vary(REFERENCE, REFERENCE, "the recipe that ships, learned from this data set alone")
     if pretrain:
-        others = " and ".join(pretrain)
+        others = _titles(pretrain)
         text = f"learned from {others} at the same time, as the model that ships"
         found.append(Variation("together", "training", text, (ours,), together=pretrain))
         text = f"pretrained on {others}"
@@ -146,6 +146,13 @@ class AblationOptions:
     precision: str = "float32"
     jobs: int = 1
     out: Path | None = None
+
+
+def _titles(datasets: Sequence[str]) -> str:
+    known = registry.datasets()
+    return " and ".join(
+        known[name].metadata["title"] if name in known else name for name in datasets
+    )
 
 
 @dataclass
