@@ -1,0 +1,155 @@
+"""Variations are trained on a small folder, scored on what they never saw, and compared."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark import ablation as ablation_module
+from benchmark import train as train_module
+from benchmark.ablation import AblationOptions, Variation, ablation, variations
+from benchmark.datasets.base import training_data
+from benchmark.datasets.locate import load
+from benchmark.errors import BenchmarkError
+from benchmark.train import corpus
+from models.centerbias import CenterBias
+from models.deepgaze.backbones import WeightsError
+from models.deepgaze.cache import FeatureCache
+from models.deepgaze.folds import Plan, train_fold
+from models.deepgaze.training import Training
+from models.gold_standard import GoldStandard
+from tests.benchmark.test_train import write_folder
+from tests.models.deepgaze.bright import RECIPE
+
+FAST = replace(RECIPE, epochs=2, averaging=0.5)
+OTHER = replace(FAST, learning_rate=FAST.learning_rate * 3)
+VARIATIONS = [
+    Variation("reference", "reference", "as it is", (FAST,)),
+    Variation("other", "training", "faster", (OTHER,)),
+    Variation("mixture", "backbones", "of both", (FAST, OTHER)),
+    Variation("seeds", "backbones", "of two seeds", (FAST,), seeds=2),
+]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch, tmp_path):
+    monkeypatch.setattr(CenterBias, "fit", classmethod(lambda kind, data: kind(data, 0.15, 0.1)))
+    monkeypatch.setattr(train_module, "default_folder", lambda: tmp_path / "features")
+    monkeypatch.setattr(ablation_module, "variations", lambda pretrain: VARIATIONS)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def options(tmp_path):
+    folder = write_folder(tmp_path / "mine")
+    table = pd.read_csv(folder / "fixations.csv")
+    table["subject"] = [("amy", "bob", "cem")[n % 3] for n in range(len(table))]
+    table.to_csv(folder / "fixations.csv", index=False)
+    return AblationOptions(str(folder), (), test_folds=(1,), n_folds=3, out=tmp_path / "out")
+
+
+def test_gains_and_differences_are_those_of_the_densities(options):
+    """The oracle goes from trained readouts to bits by the formulas, an image at a time."""
+    table = ablation(options).table.set_index("variation")
+    dataset = load(options.dataset)
+    data = training_data(dataset)
+    centerbias = CenterBias.fit(data)
+    gold = GoldStandard.fit(data, centerbias)
+    corpora = corpus(options.dataset, train_module.TrainOptions(options.dataset, n_folds=3))
+
+    def readout(recipe, seed=0):
+        plan = Plan(recipe, (corpora,), n_folds=3)
+        return train_fold(plan, 1, seed, FeatureCache(None)).log_densities
+
+    own = {
+        "reference": [readout(FAST)],
+        "other": [readout(OTHER)],
+        "mixture": [readout(FAST), readout(OTHER)],
+        "seeds": [readout(FAST), readout(FAST, 1)],
+    }
+    images = sorted(own["reference"][0])
+    fixations = {image: dataset.fixations[dataset.fixations.n == image] for image in images}
+    limits, gains = [], {}
+    for image in images:
+        here = fixations[image]
+        baseline = centerbias.log_density_at(
+            tuple(dataset.sizes[image]), here.x_int, here.y_int, image
+        )
+        limits.append((gold.log_likelihoods(dataset.stimuli, here) - baseline).mean() / np.log(2))
+        for name, parts in own.items():
+            density = np.mean([np.exp(part[image]) for part in parts], axis=0)
+            gain = np.mean(np.log2(density) - baseline / np.log(2))
+            gains.setdefault(name, []).append(gain)
+    counts = [len(fixations[image]) for image in images]
+    for name, values in gains.items():
+        mean = np.average(values, weights=counts)
+        np.testing.assert_allclose(table.gain[name], mean, rtol=1e-6)
+        np.testing.assert_allclose(
+            table.explained[name], mean / np.average(limits, weights=counts), rtol=1e-6
+        )
+        np.testing.assert_allclose(
+            table.difference[name], mean - np.average(gains["reference"], weights=counts), atol=1e-6
+        )
+        assert table.ci_low[name] <= table.gain[name] <= table.ci_high[name]
+    assert table.n_fixations.unique().tolist() == [sum(counts)]
+    assert len(set(table.gain)) == 4
+
+
+def test_the_folder_tells_what_was_done(options):
+    outcome = ablation(options)
+    written = pd.read_csv(outcome.folder / "ablation.csv")
+    pd.testing.assert_frame_equal(written, outcome.table, check_dtype=False, rtol=1e-9)
+    record = json.loads((outcome.folder / "ablation.json").read_text())
+    assert list(record["variations"]) == ["reference", "other", "mixture", "seeds"]
+    text = (outcome.folder / "README.md").read_text(encoding="utf-8")
+    assert "| of both |" in text
+    assert (outcome.folder / "figures" / "ablation.pdf").exists()
+
+
+def test_what_was_trained_is_not_trained_again(options, monkeypatch):
+    first = ablation(options)
+    files = ("ablation.csv", "README.md", "figures/ablation.png")
+    before = [(first.folder / name).read_bytes() for name in files]
+    epochs = []
+    monkeypatch.setattr(Training, "_one_epoch", lambda *_: epochs.append(1))
+    again = ablation(options)
+    assert (epochs, again.folder) == ([], first.folder)
+    assert [(again.folder / name).read_bytes() for name in files] == before
+
+
+def test_some_variations_come_with_the_reference(options):
+    table = ablation(replace(options, only=("seeds",))).table
+    assert table.variation.tolist() == ["reference", "seeds"]
+
+
+def test_a_variation_that_there_is_not(options):
+    with pytest.raises(BenchmarkError, match=r"unknown variation 'blue'.*reference, other"):
+        ablation(replace(options, only=("blue",)))
+
+
+def test_variations_without_weights_are_named_and_left_out(options, monkeypatch):
+    filled = ablation_module.fill_cache
+
+    def fill(plan, *rest):
+        if plan.recipe == OTHER:
+            raise WeightsError("no weights here")
+        filled(plan, *rest)
+
+    monkeypatch.setattr(ablation_module, "fill_cache", fill)
+    said = []
+    outcome = ablation(options, said.append)
+    assert outcome.table.variation.tolist() == ["reference", "seeds"]
+    assert set(outcome.skipped) == {"other", "mixture"}
+    assert "skipped other: no weights here" in said
+
+
+def test_the_papers_figure_is_whole():
+    rows = [each for each in variations(("osie",)) if each.group == "paper"]
+    assert len(rows) == 8
+    assert rows[1].description == "AlexNet, linear readout (DeepGaze I), pretrained on OSIE"
+    assert [each.pretrain for each in rows] == [(), ("osie",)] * 4
+    assert len({each.name for each in variations(("osie",))}) == len(variations(("osie",)))
