@@ -11,6 +11,7 @@ from benchmark.files import read_csv, read_json, write_csv, write_whole
 from benchmark.report import record
 from benchmark.report.latex import document
 from benchmark.report.latex_escape import escape
+from benchmark.report.latex_float import line
 from benchmark.report.record import Section
 from benchmark.report.results import Estimate
 
@@ -120,7 +121,8 @@ def _latex(table: pd.DataFrame) -> str:
             rows.append("\\midrule")
         above = row["source"]
         cells = [row["model"], row["data"].partition(",")[0], *_cells(row)]
-        rows.append(" & ".join(escape(cell) for cell in cells) + r" \tabularnewline")
+        name, *others = map(escape, cells)
+        rows.append(line(name, others))
     body = "\n".join(
         [
             "\\begin{table}[tp]", "\\centering", "\\setlength{\\belowcaptionskip}{5pt}",

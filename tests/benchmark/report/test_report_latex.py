@@ -10,12 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.report.latex import latex_table
+from benchmark.report.latex import document, latex_table
 from benchmark.report.latex_escape import escape
+from benchmark.report.latex_float import line
 from benchmark.report.published import blocks, of_dataset
+from benchmark.report.published.latex import published_tables
 from benchmark.report.results import Results
 
 needs_latex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex not installed")
+needs_text = pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext not installed")
 PAPER = r"""\documentclass[%s]{article}
 \usepackage{booktabs}
 \begin{document}
@@ -45,6 +48,12 @@ def compile_latex(folder: Path, name: str, source: str) -> str:
         )
         assert done.returncode == 0, done.stdout[-2000:]
     return done.stdout
+
+
+def words(pdf: Path) -> set[str]:
+    """What a document prints."""
+    done = subprocess.run(["pdftotext", pdf, "-"], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
 
 
 @pytest.mark.parametrize(
@@ -175,6 +184,36 @@ def test_tables_compile_on_their_own_and_in_a_paper(make, tmp_path, options, int
         assert "Overfull" not in log
         assert "Float too large" not in log
         assert "undefined" not in log
+
+
+@pytest.mark.parametrize(
+    ("name", "guarded"), [("[a]", "{}[a]"), ("*a", "{}*a"), (" [a]", "{} [a]"), ("a[*]", "a[*]")]
+)
+def test_no_row_begins_with_what_ends_the_row_above(name, guarded):
+    assert line(name, ["1", "[2]"]) == rf"{guarded} & 1 & [2] \tabularnewline"
+
+
+@needs_latex
+@needs_text
+@pytest.mark.parametrize("intervals", [False, True])
+def test_rows_may_begin_with_a_bracket_or_a_star(make, tmp_path, intervals):
+    names = ("[a] & <b>", "*star", "Δmodel", "[", " [4pt] x", "\u200b*")
+    results = Results.read(make(n_models=len(names), names=names).write())
+    table = latex_table(results, ["IG", "AUC"], intervals, standalone=True)
+    log = compile_latex(tmp_path, "summary", table)
+    assert "Overfull" not in log
+    printed = words(tmp_path / "summary.pdf")
+    assert {"[a]", "*star", "[U+0394]model", "[", "[4pt]", "*"} <= printed
+    assert not any("¿" in word for word in printed)
+
+
+@needs_latex
+@needs_text
+def test_published_names_may_begin_with_a_bracket_or_a_star(tmp_path):
+    rows = of_dataset("mit300")
+    rows = rows[rows["metric"] == "IG"][:3].assign(model=["[a]", "*star", "Δmodel"])
+    compile_latex(tmp_path, "published", document("\n".join(published_tables(rows, "tab:x"))))
+    assert {"[a]", "*star", "[U+0394]model"} <= words(tmp_path / "published.pdf")
 
 
 @needs_latex
