@@ -112,7 +112,7 @@ def _row(results: Results, model: Any, table: Any) -> dict[str, Any]:
                 "interval": column.interval(model.name),
                 "best": model.name in column.best,
                 # what cannot be told stands below all that can
-                "key": repr(value) if math.isfinite(value) else "",
+                "key": "" if math.isnan(value) else _code(value),
             }
         )
     return {"title": model.title, "kind": model.kind, "ranked": model.ranked, "cells": cells}
@@ -147,6 +147,13 @@ def _published(results: Results) -> list[dict[str, Any]]:
     return found
 
 
+def _code(value: float) -> float | str:
+    """A number as JSON can hold it: infinity by the name that JavaScript's Number understands."""
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
 def _per_image(results: Results) -> Markup:
     """Information gain by image and model, as JSON that cannot end the script it stands in."""
     if "IG" not in results.metrics:
@@ -158,9 +165,9 @@ def _per_image(results: Results) -> Markup:
         "models": [titles[name] for name in names],
         "images": list(map(str, gains.index)),
         "gains": [
-            [None if math.isnan(value) else round(value, 3) for value in gains[name]]
+            [None if math.isnan(value) else _code(round(value, 3)) for value in gains[name]]
             for name in names
         ],
     }
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))

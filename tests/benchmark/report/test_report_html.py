@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
+from contextlib import contextmanager
 from html.parser import HTMLParser
 
 import pytest
@@ -139,8 +141,13 @@ def browser():
 
 @pytest.fixture
 def page(browser, text, tmp_path):
+    with shown(browser, text, tmp_path / "report.html") as opened:
+        yield opened
+
+
+@contextmanager
+def shown(browser, text, file):
     """The page as a browser shows it; whatever it says or asks for is collected."""
-    file = tmp_path / "report.html"
     file.write_text(text, encoding="utf-8")
     opened = browser.new_page()
     opened.said, opened.asked = [], []
@@ -175,6 +182,49 @@ def test_in_a_browser_the_table_sorts(page, folder):
     button.focus()
     page.keyboard.press("Enter")
     assert order() == expected(descending=False)
+
+
+@pytest.fixture(scope="module")
+def infinite(tmp_path_factory):
+    """A page with scores that JSON has no numbers for: of images, and means of two models."""
+    folder = make_folder(
+        tmp_path_factory.mktemp("infinite") / "r", n_models=3, names=("one", "two")
+    )
+    for image, value in (("0000", -math.inf), ("0001", math.inf), ("0002", math.nan)):
+        scores = folder.scores
+        rows = (scores["model"] == "one") & (scores["image"] == image) & (scores["metric"] == "IG")
+        scores.loc[rows, "value"] = value
+    for model, value in (("one", -math.inf), ("two", math.nan)):
+        rows = (folder.summary["model"] == model) & (folder.summary["metric"] == "IG")
+        folder.summary.loc[rows, ["mean", "ci_low", "ci_high"]] = value
+    return html_page(Results.read(folder.write()))
+
+
+def test_infinite_scores_are_json(infinite):
+    def refused(constant):
+        raise AssertionError(constant)
+
+    found = re.search(r'<script type="application/json" id="gains">(.*?)</script>', infinite, re.S)
+    content = json.loads(found[1], parse_constant=refused)
+    one = content["gains"][content["models"].index("one")]
+    assert one[:3] == ["-Infinity", "Infinity", None]
+
+
+def test_in_a_browser_infinite_scores_are_shown_and_sorted(browser, infinite, tmp_path):
+    with shown(browser, infinite, tmp_path / "report.html") as page:
+        assert page.said == []
+        page.select_option("#order", label="one")
+        where = page.locator("#per-image thead th").all_inner_texts().index("one")
+        lines = page.locator("#per-image tbody tr").all()
+        cells = [line.locator("td").all_inner_texts() for line in lines]
+        column = [(row[0], row[where]) for row in cells]
+        page.locator("#table thead button", has_text="IG (bit").first.click()
+        names = page.locator("#table tbody td:first-child").all_inner_texts()
+    assert column[0] == ("0001", "∞")
+    assert column[-2:] == [("0000", "−∞"), ("0002", "–")]
+    finite = [float(value.replace("−", "-")) for _, value in column[1:-2]]
+    assert finite == sorted(finite, reverse=True)
+    assert [name.strip() for name in names[-2:]] == ["one", "two"]
 
 
 def test_in_a_browser_nothing_is_asked_for_and_nothing_goes_wrong(page):
