@@ -36,7 +36,8 @@ class Shown:
         name: of the image. width, height: in pixels.
         picture: the image itself.
         fixations: x and y of each.
-        overlays: (title of the model, what it gains here, picture of its density) each.
+        overlays: (title of the model, what it gains here, picture of its density) each, the same
+            models for every image; the picture is empty where there is none.
     """
 
     name: str
@@ -53,8 +54,10 @@ def data_address(content: bytes, kind: str) -> str:
     return f"data:image/{kinds.get(kind, kind)};base64,{base64.b64encode(content).decode()}"
 
 
-def html_page(results: Results, gallery: Sequence[Shown] = ()) -> str:
+def html_page(results: Results, gallery: Sequence[Shown] = (), left_out: str = "") -> str:
     """The page: table, figures, gallery, published values, and how the numbers came about.
+
+    ``left_out`` says which densities the gallery does not show, and why.
 
     Equal results give equal bytes.
     """
@@ -77,7 +80,8 @@ def html_page(results: Results, gallery: Sequence[Shown] = ()) -> str:
         rows=[_row(results, model, table) for model in results.models],
         figures=_figures(results),
         gallery=gallery,
-        overlays=[title for title, _, _ in gallery[0].overlays] if gallery else [],
+        overlays=_overlays(gallery),
+        left_out=left_out,
         published=_published(results),
         dataset=run.get("dataset", {}),
         dropped=run.get("dataset", {}).get("dropped", {}),
@@ -125,6 +129,17 @@ def _figures(results: Results) -> list[dict[str, str]]:
         if figure is not None:
             address = data_address(render(figure, "svg"), "svg")
             found.append({"name": name, "title": TITLES.get(name, name), "address": address})
+    return found
+
+
+def _overlays(gallery: Sequence[Shown]) -> list[str]:
+    """The models of the gallery, each with the number of its images where it lacks some."""
+    found = []
+    for column in zip(*(image.overlays for image in gallery)):
+        n = sum(bool(picture) for _, _, picture in column)
+        found.append(
+            column[0][0] + (f" ({n} of {len(gallery)} images)" if n < len(gallery) else "")
+        )
     return found
 
 

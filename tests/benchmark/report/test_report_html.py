@@ -24,7 +24,7 @@ PIXEL = data_address(
 )
 GALLERY = [
     Shown(f"<i>{n}</i>.png", 40, 30, PIXEL, [(1, 2), (3, 4)],
-          [("First", "1.00 bit", PIXEL), ("Second", "", PIXEL)])
+          [("First", "1.00 bit", PIXEL), ("Second", "0.50 bit", PIXEL if n else "")])
     for n in range(2)
 ]  # fmt: skip
 
@@ -235,8 +235,17 @@ def test_in_a_browser_nothing_is_asked_for_and_nothing_goes_wrong(page):
 def test_in_a_browser_models_and_themes_can_be_switched(page):
     heat = page.locator(".heat:visible")
     assert {each.get_attribute("data-model") for each in heat.all()} == {"0"}
-    page.select_option("#model", "1")
-    assert {each.get_attribute("data-model") for each in heat.all()} == {"1"}
+    captions = page.locator(".gallery figcaption")
+    assert not any("no density" in text for text in captions.all_inner_texts())
+    page.focus("#model")
+    page.keyboard.press("ArrowDown")
+    assert page.locator("#model option:checked").inner_text() == "Second (1 of 2 images)"
+    assert [each.get_attribute("alt") for each in heat.all()] == [
+        "Density of Second on <i>1</i>.png"
+    ]
+    without, having = captions.all_inner_texts()
+    assert without.endswith("Second: 0.50 bit; no density of it is stored for this image")
+    assert having.endswith("Second: 0.50 bit")
     page.locator("#dots").uncheck()
     assert page.locator(".dots:visible").count() == 0
     before = page.evaluate("getComputedStyle(document.body).backgroundColor")
