@@ -253,6 +253,38 @@ def test_published_scores_stand_in_tables_of_their_own(make, tmp_path, monkeypat
     assert "multiply" not in log
 
 
+def test_a_remark_on_a_unit_stands_in_the_caption():
+    tables = published_tables(of_dataset("mit300"), "tab:x")
+    with_remark = [table for table in tables if "KLDiv" in table and "continued" not in table]
+    assert len(with_remark) == 5
+    for table in with_remark:
+        assert "KLDiv in nat as reported by board." in table
+        assert "(nat)" in table
+        assert "(nat (" not in table
+
+
+@pytest.mark.parametrize("dataset", ["mit300", "cat2000"])
+def test_few_rows_that_are_too_wide_for_a_column_are_turned(dataset):
+    tables = published_tables(of_dataset(dataset), "tab:x")
+    (turned,) = [table for table in tables if r"Metric & GazeGAN \tabularnewline" in table]
+    assert turned.startswith(r"\begin{table}[")
+    rows = of_dataset(dataset)
+    rows = rows[(rows["model"] == "GazeGAN") & rows["source"].str.contains("Sal-CFS-GAN")]
+    for metric, value in zip(rows["metric"], rows["value"]):
+        name = metric + " (nat)" * (metric == "KLDiv")
+        assert f"\n{name} & {value}" in turned
+
+
+@pytest.mark.parametrize(("n", "full"), [(1, False), (2, False), (3, True)])
+def test_the_caption_of_few_rows_is_short(n, full):
+    rows = of_dataset("mit300")
+    rows = rows[rows["model"].isin(rows["model"].unique()[:n]) & (rows["metric"] == "IG")]
+    (table,) = published_tables(rows, "tab:x")
+    assert ("on other fixations or by other protocols" in table) == full
+    assert "not to be ranked with what was measured: MIT300 (centerbias" in table
+    assert "Source: " in table
+
+
 def test_published_scores_are_not_invented(make):
     results = Results.read(make().write())  # a data set that nobody else has
     assert latex_table(results, published=True) == latex_table(results)
