@@ -23,16 +23,16 @@ class _Row:
 
 @dataclass(frozen=True)
 class _Published:
-    """Scores of one metric in one unit, as printed by their source, by model."""
+    """A column of scores as printed by their source: of a metric by model, or the reverse."""
 
     label: str
     unit: str
     values: dict[str, str]
 
-    def text(self, model: str) -> str:
-        return self.values.get(model, "\u2013")
+    def text(self, row: str) -> str:
+        return self.values.get(row, "\u2013")
 
-    def interval(self, model: str) -> str:
+    def interval(self, row: str) -> str:
         return ""
 
 
@@ -45,19 +45,25 @@ def published_tables(rows: pd.DataFrame, label: str) -> list[str]:
     """
     parts = []
     for n, (dataset, baseline, source, scores) in enumerate(tables(rows), start=1):
-        columns = _columns(scores)
-        models = [(_Row(name), escape(name)) for name in dict.fromkeys(scores["model"])]
-        head, layout = "Model", choose(columns, models, False)
-        if len(models) <= _FEW and (layout is None or layout.wide):
-            head, columns, models = "Metric", *_turned(columns, models)
+        head, columns, lines = _content(scores)
         caption = _caption(dataset, baseline, source, scores)
-        for number, (layout, some_columns, some_models) in enumerate(
-            blocks(columns, models, intervals=False)
+        for number, (layout, some_columns, some_lines) in enumerate(
+            blocks(columns, lines, intervals=False)
         ):
             text = escape(f"Published scores on {dataset}, continued.") if number else caption
-            lines = _rows(layout, head, some_columns, some_models)
-            parts.append(floating(layout, text, f"{label}-published-{n}", number, lines, False))
+            body = _rows(layout, head, some_columns, some_lines)
+            parts.append(floating(layout, text, f"{label}-published-{n}", number, body, False))
     return parts
+
+
+def _content(scores: pd.DataFrame) -> tuple[str, list[_Published], Rows[_Row]]:
+    """What the rows are, columns, and rows: models, or metrics where few models are too wide."""
+    columns = _columns(scores)
+    models = [(_Row(name), escape(name)) for name in dict.fromkeys(scores["model"])]
+    layout = choose(columns, models, intervals=False)
+    if len(models) > _FEW or (layout is not None and not layout.wide):
+        return "Model", columns, models
+    return "Metric", *_turned(columns, models)
 
 
 def _columns(scores: pd.DataFrame) -> list[_Published]:
@@ -103,10 +109,8 @@ def _caption(dataset: str, baseline: str, source: str, scores: pd.DataFrame) -> 
 def _turned(
     columns: Sequence[_Published], models: Rows[_Row]
 ) -> tuple[list[_Published], Rows[_Row]]:
-    """Columns and rows of a table of few models, which is narrow with a row a metric."""
-    names = [
-        f"{column.label} ({column.unit})" if column.unit else column.label for column in columns
-    ]
+    """The table with a row a metric and a column a model."""
+    names = [f"{c.label} ({c.unit})" if c.unit else c.label for c in columns]
     turned = [
         _Published(model.name, "", {n: c.text(model.name) for n, c in zip(names, columns)})
         for model, _ in models
