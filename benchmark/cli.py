@@ -562,7 +562,8 @@ def published(begins: str | None, model: str | None, metric: str | None) -> None
 def report(folder: Path, out: Path | None, gallery: bool, data_root: Path | None) -> None:
     """Write a results folder as one HTML page that needs nothing else.
 
-    A gallery shows the images whose predictions `paper` has stored in the folder.
+    A gallery shows the images whose predictions `paper` has stored in the folder; predictions of a
+    model that has changed since are left out and named.
 
     \b
     Examples:
@@ -723,7 +724,8 @@ def observers(**options: Any) -> None:
 @click.option("--ablation", type=FOLDER, help="Folder. Default: ablation-DATASET beside FOLDER.")
 @click.option(
     "--holdout", type=(FOLDER, FOLDER), metavar="WITH WITHOUT",
-    help="Folders of runs on hold-out predictions with and without centre bias, for Table 1.",
+    help="Folders of runs on hold-out predictions with centre bias, and without it and with "
+    "--maps naive, for Table 1.",
 )  # fmt: skip
 @DATA_ROOT
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -12,12 +14,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmark.datasets.base import Dataset
 from benchmark.errors import BenchmarkError
-from benchmark.files import write_whole
+from benchmark.files import read_json, write_whole
 from benchmark.paper import BASELINE, dataset_of
 from benchmark.report.html import Shown, data_address, html_page
 from benchmark.report.plots.overlay import contour_levels, grey
 from benchmark.report.results import Results
+from benchmark.report.table import number
 from benchmark.stored_predictions import FOLDER, StoredPredictions
 
 #: Longest side of a picture in the gallery, in pixels.
@@ -30,50 +34,91 @@ def write_page(
     """Write the page, to ``report.html`` in the folder if nothing else is said.
 
     Args:
-        gallery: show every image that all models with stored predictions have one for.
+        gallery: show every image that a model has a stored prediction for. Predictions of a model
+            that was another one when it was scored are left out, and the page names them.
 
     Raises:
         BenchmarkError: the folder holds no results; for a gallery: the data set is not on this
-            machine, or no predictions are stored.
+            machine, or no predictions are stored of the models that were scored.
     """
     results = Results.read(folder)
-    shown = _gallery(results, data_root) if gallery else []
-    return write_whole(out or folder / "report.html", html_page(results, shown))
+    shown, left_out = _gallery(results, data_root) if gallery else ([], "")
+    return write_whole(out or folder / "report.html", html_page(results, shown, left_out))
 
 
-def _gallery(results: Results, data_root: Path | None) -> list[Shown]:
-    stored = StoredPredictions(results.folder / FOLDER)
-    titles = {model.name: model.title for model in results.models}
-    kept = [m for m in results.models if m.name in stored.models() and m.name != BASELINE]
-    best_first = [m.name for m in reversed(kept) if m.kind != "ceiling"]
-    names = [*best_first, *(m.name for m in kept if m.kind == "ceiling")]
+def _gallery(results: Results, data_root: Path | None) -> tuple[list[Shown], str]:
+    """The images, and what was left out and why."""
     dataset = dataset_of(results, data_root)
-    gains = results.per_image("IG") if "IG" in results.metrics else None
+    images = list(map(str, dataset.image_names))
+    stored = StoredPredictions(results.folder / FOLDER)
+    kept, unfit = _stored_images(results, stored, images)
+    models = [model for model in results.models if model.name in kept]
+    best_first = [model for model in reversed(models) if model.kind != "ceiling"]
+    models = [*best_first, *(model for model in models if model.kind == "ceiling")]
+    gains = results.per_image("IG").to_dict() if "IG" in results.metrics else {}
     found = []
-    for index, name in enumerate(map(str, dataset.image_names)):
-        if not names or not all(stored.has(model, name) for model in names):
+    for index, image in enumerate(images):
+        having = {model.name for model in models if image in kept[model.name]}
+        if not having:
             continue
-        pixels = np.asarray(dataset.stimuli.stimuli[index])
-        height, width = pixels.shape[:2]
-        own = np.flatnonzero(dataset.fixations.n == index)
         overlays = []
-        for model in names:
-            gain = gains.loc[name, model] if gains is not None and model in gains else np.nan
-            text = "" if np.isnan(gain) else f"{gain:.2f} bit per fixation".replace("-", "−")
-            picture = data_address(_heat(stored.log_density(model, name)), "png")
-            overlays.append((titles[model], text, picture))
-        points = [
-            (int(x), int(y))
-            for x, y in zip(dataset.fixations.x_int[own], dataset.fixations.y_int[own])
-        ]
-        picture = data_address(_picture(pixels), "jpeg")
-        found.append(Shown(name, width, height, picture, points, overlays))
+        for model in models:
+            gain = gains.get(model.name, {}).get(image, math.nan)
+            text = "" if math.isnan(gain) else f"{number(gain, 2)} bit per fixation"
+            picture = ""
+            if model.name in having:
+                picture = data_address(_heat(stored.log_density(model.name, image)), "png")
+            overlays.append((model.title, text, picture))
+        found.append(_shown(dataset, index, overlays))
+    left_out = _left_out(results, unfit)
     if not found:
         raise BenchmarkError(
-            f"{stored.folder} has no predictions to show. Make some first: `python -m benchmark "
-            f"paper {results.folder}`."
+            f"{stored.folder} has no predictions to show. {left_out or 'Make some first'}: "
+            f"`python -m benchmark paper {results.folder}`."
         )
-    return found
+    return found, f"{left_out} with `python -m benchmark paper`." if left_out else ""
+
+
+def _stored_images(
+    results: Results, stored: StoredPredictions, images: Sequence[str]
+) -> tuple[dict[str, set[str]], dict[str, int]]:
+    """Images by model that has a prediction of what was scored, and how many others it has."""
+    records = read_json(results.folder / "run.json")["models"]
+    kept: dict[str, set[str]] = {}
+    unfit: dict[str, int] = {}
+    for name in stored.models():
+        if name not in records or name == BASELINE:
+            continue
+        key = records[name].get("content_hash")
+        having = [image for image in images if stored.has(name, image)]
+        fitting = {image for image in having if stored.has(name, image, key)}
+        if fitting:
+            kept[name] = fitting
+        if len(fitting) < len(having):
+            unfit[name] = len(having) - len(fitting)
+    return kept, unfit
+
+
+def _left_out(results: Results, unfit: dict[str, int]) -> str:
+    """Which predictions are not shown, and what to do; nothing if all are."""
+    if not unfit:
+        return ""
+    titles = {model.name: model.title for model in results.models}
+    counts = (f"{titles[name]} ({n} image{'s' * (n != 1)})" for name, n in unfit.items())
+    return (
+        "Left out, since the model has changed between its stored prediction and its score: "
+        f"{', '.join(counts)}. Make them again"
+    )
+
+
+def _shown(dataset: Dataset, index: int, overlays: list[tuple[str, str, str]]) -> Shown:
+    pixels = np.asarray(dataset.stimuli.stimuli[index])
+    height, width = pixels.shape[:2]
+    own = np.flatnonzero(dataset.fixations.n == index)
+    x, y = dataset.fixations.x_int[own], dataset.fixations.y_int[own]
+    points = list(zip(map(int, x), map(int, y)))
+    picture = data_address(_picture(pixels), "jpeg")
+    return Shown(str(dataset.image_names[index]), width, height, picture, points, overlays)
 
 
 def _size(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -36,7 +36,8 @@ class Shown:
         name: of the image. width, height: in pixels.
         picture: the image itself.
         fixations: x and y of each.
-        overlays: (title of the model, what it gains here, picture of its density) each.
+        overlays: (title of the model, what it gains here, picture of its density) each, the same
+            models for every image; the picture is empty where there is none.
     """
 
     name: str
@@ -53,8 +54,10 @@ def data_address(content: bytes, kind: str) -> str:
     return f"data:image/{kinds.get(kind, kind)};base64,{base64.b64encode(content).decode()}"
 
 
-def html_page(results: Results, gallery: Sequence[Shown] = ()) -> str:
+def html_page(results: Results, gallery: Sequence[Shown] = (), left_out: str = "") -> str:
     """The page: table, figures, gallery, published values, and how the numbers came about.
+
+    ``left_out`` says which densities the gallery does not show, and why.
 
     Equal results give equal bytes.
     """
@@ -77,7 +80,8 @@ def html_page(results: Results, gallery: Sequence[Shown] = ()) -> str:
         rows=[_row(results, model, table) for model in results.models],
         figures=_figures(results),
         gallery=gallery,
-        overlays=[title for title, _, _ in gallery[0].overlays] if gallery else [],
+        overlays=_overlays(gallery),
+        left_out=left_out,
         published=_published(results),
         dataset=run.get("dataset", {}),
         dropped=run.get("dataset", {}).get("dropped", {}),
@@ -112,7 +116,7 @@ def _row(results: Results, model: Any, table: Any) -> dict[str, Any]:
                 "interval": column.interval(model.name),
                 "best": model.name in column.best,
                 # what cannot be told stands below all that can
-                "key": repr(value) if math.isfinite(value) else "",
+                "key": "" if math.isnan(value) else _code(value),
             }
         )
     return {"title": model.title, "kind": model.kind, "ranked": model.ranked, "cells": cells}
@@ -125,6 +129,17 @@ def _figures(results: Results) -> list[dict[str, str]]:
         if figure is not None:
             address = data_address(render(figure, "svg"), "svg")
             found.append({"name": name, "title": TITLES.get(name, name), "address": address})
+    return found
+
+
+def _overlays(gallery: Sequence[Shown]) -> list[str]:
+    """The models of the gallery, each with the number of its images where it lacks some."""
+    found = []
+    for column in zip(*(image.overlays for image in gallery)):
+        n = sum(bool(picture) for _, _, picture in column)
+        found.append(
+            column[0][0] + (f" ({n} of {len(gallery)} images)" if n < len(gallery) else "")
+        )
     return found
 
 
@@ -147,6 +162,13 @@ def _published(results: Results) -> list[dict[str, Any]]:
     return found
 
 
+def _code(value: float) -> float | str:
+    """A number as JSON can hold it: infinity by the name that JavaScript's Number understands."""
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
 def _per_image(results: Results) -> Markup:
     """Information gain by image and model, as JSON that cannot end the script it stands in."""
     if "IG" not in results.metrics:
@@ -158,9 +180,9 @@ def _per_image(results: Results) -> Markup:
         "models": [titles[name] for name in names],
         "images": list(map(str, gains.index)),
         "gains": [
-            [None if math.isnan(value) else round(value, 3) for value in gains[name]]
+            [None if math.isnan(value) else _code(round(value, 3)) for value in gains[name]]
             for name in names
         ],
     }
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))

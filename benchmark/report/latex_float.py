@@ -45,8 +45,12 @@ def floating(
 
 
 def line(name: str, cells: Sequence[str]) -> str:
-    """A row of a table; all is LaTeX already."""
-    return " & ".join([name, *cells]) + r" \tabularnewline"
+    """A row of a table; all is LaTeX already.
+
+    What ends the row above takes a star or an option in brackets, which no name may be taken for.
+    """
+    guard = "{}" if name.lstrip().startswith(("[", "*")) else ""
+    return " & ".join([guard + name, *cells]) + r" \tabularnewline"
 
 
 def name_cell(title: str, layout: Layout) -> str:

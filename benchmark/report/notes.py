@@ -9,6 +9,7 @@ from benchmark.report.results import GOLD, Results
 from benchmark.report.table import Column
 
 SIMULATED = "simulated observers"
+DAGGER_MEANS = f"{DAGGER} Trained on this data set, with no image held out: not ranked."
 MAPS = {
     "right": "each metric on the map that is right for it",
     "naive": "all metrics on the plain density",
@@ -89,7 +90,7 @@ def contaminated(results: Results) -> str:
     """What the dagger means, where there is one."""
     if not any(model.contaminated for model in results.models):
         return ""
-    return f"{DAGGER} Trained on this data set, with no image held out: not ranked."
+    return DAGGER_MEANS
 
 
 def training(results: Results) -> str:

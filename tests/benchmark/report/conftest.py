@@ -161,6 +161,7 @@ def _run(kinds: dict[str, str], simulated: bool, complete: bool, n_images: int) 
             "name": "toy",
             "title": "Toy_set & Co",
             "simulated": simulated,
+            "content_hash": "0123456789abcdef",
             "n_images": n_images,
             "n_images_total": n_images if complete else 2 * n_images,
         },

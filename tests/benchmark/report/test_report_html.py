@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
+from contextlib import contextmanager
 from html.parser import HTMLParser
 
 import pytest
@@ -22,7 +24,7 @@ PIXEL = data_address(
 )
 GALLERY = [
     Shown(f"<i>{n}</i>.png", 40, 30, PIXEL, [(1, 2), (3, 4)],
-          [("First", "1.00 bit", PIXEL), ("Second", "", PIXEL)])
+          [("First", "1.00 bit", PIXEL), ("Second", "0.50 bit", PIXEL if n else "")])
     for n in range(2)
 ]  # fmt: skip
 
@@ -139,8 +141,13 @@ def browser():
 
 @pytest.fixture
 def page(browser, text, tmp_path):
+    with shown(browser, text, tmp_path / "report.html") as opened:
+        yield opened
+
+
+@contextmanager
+def shown(browser, text, file):
     """The page as a browser shows it; whatever it says or asks for is collected."""
-    file = tmp_path / "report.html"
     file.write_text(text, encoding="utf-8")
     opened = browser.new_page()
     opened.said, opened.asked = [], []
@@ -177,6 +184,49 @@ def test_in_a_browser_the_table_sorts(page, folder):
     assert order() == expected(descending=False)
 
 
+@pytest.fixture(scope="module")
+def infinite(tmp_path_factory):
+    """A page with scores that JSON has no numbers for: of images, and means of two models."""
+    folder = make_folder(
+        tmp_path_factory.mktemp("infinite") / "r", n_models=3, names=("one", "two")
+    )
+    for image, value in (("0000", -math.inf), ("0001", math.inf), ("0002", math.nan)):
+        scores = folder.scores
+        rows = (scores["model"] == "one") & (scores["image"] == image) & (scores["metric"] == "IG")
+        scores.loc[rows, "value"] = value
+    for model, value in (("one", -math.inf), ("two", math.nan)):
+        rows = (folder.summary["model"] == model) & (folder.summary["metric"] == "IG")
+        folder.summary.loc[rows, ["mean", "ci_low", "ci_high"]] = value
+    return html_page(Results.read(folder.write()))
+
+
+def test_infinite_scores_are_json(infinite):
+    def refused(constant):
+        raise AssertionError(constant)
+
+    found = re.search(r'<script type="application/json" id="gains">(.*?)</script>', infinite, re.S)
+    content = json.loads(found[1], parse_constant=refused)
+    one = content["gains"][content["models"].index("one")]
+    assert one[:3] == ["-Infinity", "Infinity", None]
+
+
+def test_in_a_browser_infinite_scores_are_shown_and_sorted(browser, infinite, tmp_path):
+    with shown(browser, infinite, tmp_path / "report.html") as page:
+        assert page.said == []
+        page.select_option("#order", label="one")
+        where = page.locator("#per-image thead th").all_inner_texts().index("one")
+        lines = page.locator("#per-image tbody tr").all()
+        cells = [line.locator("td").all_inner_texts() for line in lines]
+        column = [(row[0], row[where]) for row in cells]
+        page.locator("#table thead button", has_text="IG (bit").first.click()
+        names = page.locator("#table tbody td:first-child").all_inner_texts()
+    assert column[0] == ("0001", "∞")
+    assert column[-2:] == [("0000", "−∞"), ("0002", "–")]
+    finite = [float(value.replace("−", "-")) for _, value in column[1:-2]]
+    assert finite == sorted(finite, reverse=True)
+    assert [name.strip() for name in names[-2:]] == ["one", "two"]
+
+
 def test_in_a_browser_nothing_is_asked_for_and_nothing_goes_wrong(page):
     assert [url for url in page.asked if not url.startswith(("file:", "data:"))] == []
     assert page.said == []
@@ -185,8 +235,17 @@ def test_in_a_browser_nothing_is_asked_for_and_nothing_goes_wrong(page):
 def test_in_a_browser_models_and_themes_can_be_switched(page):
     heat = page.locator(".heat:visible")
     assert {each.get_attribute("data-model") for each in heat.all()} == {"0"}
-    page.select_option("#model", "1")
-    assert {each.get_attribute("data-model") for each in heat.all()} == {"1"}
+    captions = page.locator(".gallery figcaption")
+    assert not any("no density" in text for text in captions.all_inner_texts())
+    page.focus("#model")
+    page.keyboard.press("ArrowDown")
+    assert page.locator("#model option:checked").inner_text() == "Second (1 of 2 images)"
+    assert [each.get_attribute("alt") for each in heat.all()] == [
+        "Density of Second on <i>1</i>.png"
+    ]
+    without, having = captions.all_inner_texts()
+    assert without.endswith("Second: 0.50 bit; no density of it is stored for this image")
+    assert having.endswith("Second: 0.50 bit")
     page.locator("#dots").uncheck()
     assert page.locator(".dots:visible").count() == 0
     before = page.evaluate("getComputedStyle(document.body).backgroundColor")

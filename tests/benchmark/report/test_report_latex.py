@@ -10,12 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.report.latex import latex_table
+from benchmark.report.latex import document, latex_table
 from benchmark.report.latex_escape import escape
+from benchmark.report.latex_float import line
 from benchmark.report.published import blocks, of_dataset
+from benchmark.report.published.latex import published_tables
 from benchmark.report.results import Results
 
 needs_latex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex not installed")
+needs_text = pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext not installed")
 PAPER = r"""\documentclass[%s]{article}
 \usepackage{booktabs}
 \begin{document}
@@ -45,6 +48,12 @@ def compile_latex(folder: Path, name: str, source: str) -> str:
         )
         assert done.returncode == 0, done.stdout[-2000:]
     return done.stdout
+
+
+def words(pdf: Path) -> set[str]:
+    """What a document prints."""
+    done = subprocess.run(["pdftotext", pdf, "-"], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
 
 
 @pytest.mark.parametrize(
@@ -177,6 +186,36 @@ def test_tables_compile_on_their_own_and_in_a_paper(make, tmp_path, options, int
         assert "undefined" not in log
 
 
+@pytest.mark.parametrize(
+    ("name", "guarded"), [("[a]", "{}[a]"), ("*a", "{}*a"), (" [a]", "{} [a]"), ("a[*]", "a[*]")]
+)
+def test_no_row_begins_with_what_ends_the_row_above(name, guarded):
+    assert line(name, ["1", "[2]"]) == rf"{guarded} & 1 & [2] \tabularnewline"
+
+
+@needs_latex
+@needs_text
+@pytest.mark.parametrize("intervals", [False, True])
+def test_rows_may_begin_with_a_bracket_or_a_star(make, tmp_path, intervals):
+    names = ("[a] & <b>", "*star", "Δmodel", "[", " [4pt] x", "\u200b*")
+    results = Results.read(make(n_models=len(names), names=names).write())
+    table = latex_table(results, ["IG", "AUC"], intervals, standalone=True)
+    log = compile_latex(tmp_path, "summary", table)
+    assert "Overfull" not in log
+    printed = words(tmp_path / "summary.pdf")
+    assert {"[a]", "*star", "[U+0394]model", "[", "[4pt]", "*"} <= printed
+    assert not any("¿" in word for word in printed)
+
+
+@needs_latex
+@needs_text
+def test_published_names_may_begin_with_a_bracket_or_a_star(tmp_path):
+    rows = of_dataset("mit300")
+    rows = rows[rows["metric"] == "IG"][:3].assign(model=["[a]", "*star", "Δmodel"])
+    compile_latex(tmp_path, "published", document("\n".join(published_tables(rows, "tab:x"))))
+    assert {"[a]", "*star", "[U+0394]model"} <= words(tmp_path / "published.pdf")
+
+
 @needs_latex
 def test_a_narrow_table_fits_one_column(make, tmp_path):
     results = Results.read(make(n_models=11, nasty=True).write())
@@ -212,6 +251,38 @@ def test_published_scores_stand_in_tables_of_their_own(make, tmp_path, monkeypat
     assert "Overfull" not in log
     assert "Float too large" not in log
     assert "multiply" not in log
+
+
+def test_a_remark_on_a_unit_stands_in_the_caption():
+    tables = published_tables(of_dataset("mit300"), "tab:x")
+    with_remark = [table for table in tables if "KLDiv" in table and "continued" not in table]
+    assert len(with_remark) == 5
+    for table in with_remark:
+        assert "KLDiv in nat as reported by board." in table
+        assert "(nat)" in table
+        assert "(nat (" not in table
+
+
+@pytest.mark.parametrize("dataset", ["mit300", "cat2000"])
+def test_few_rows_that_are_too_wide_for_a_column_are_turned(dataset):
+    tables = published_tables(of_dataset(dataset), "tab:x")
+    (turned,) = [table for table in tables if r"Metric & GazeGAN \tabularnewline" in table]
+    assert turned.startswith(r"\begin{table}[")
+    rows = of_dataset(dataset)
+    rows = rows[(rows["model"] == "GazeGAN") & rows["source"].str.contains("Sal-CFS-GAN")]
+    for metric, value in zip(rows["metric"], rows["value"]):
+        name = metric + " (nat)" * (metric == "KLDiv")
+        assert f"\n{name} & {value}" in turned
+
+
+@pytest.mark.parametrize(("n", "full"), [(1, False), (2, False), (3, True)])
+def test_the_caption_of_few_rows_is_short(n, full):
+    rows = of_dataset("mit300")
+    rows = rows[rows["model"].isin(rows["model"].unique()[:n]) & (rows["metric"] == "IG")]
+    (table,) = published_tables(rows, "tab:x")
+    assert ("on other fixations or by other protocols" in table) == full
+    assert "not to be ranked with what was measured: MIT300 (centerbias" in table
+    assert "Source: " in table
 
 
 def test_published_scores_are_not_invented(make):

@@ -21,6 +21,10 @@ def test_values_that_are_known():
     assert rows["source"].tolist() == ["arXiv:1610.01563"]
 
 
+def test_names_of_data_sets_have_a_space_before_a_bracket():
+    assert not published()["dataset"].str.contains(r"[^ ]\(").any()
+
+
 def test_every_score_has_a_source_and_says_how_it_was_read():
     rows = published()
     assert (rows[["dataset", "model", "metric", "value", "source"]] != "").all(axis=None)
