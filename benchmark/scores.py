@@ -39,7 +39,8 @@ class Column:
     def mean(self) -> float:
         if not self.defined.any():
             return float("nan")
-        return float(np.average(self.values[self.defined], weights=self.weights[self.defined]))
+        with np.errstate(invalid="ignore"):  # infinities of both signs have no mean
+            return float(np.average(self.values[self.defined], weights=self.weights[self.defined]))
 
 
 class Bootstrap:

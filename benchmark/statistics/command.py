@@ -24,7 +24,16 @@ from benchmark.statistics.agreement import NAMES as AGREEMENT
 from benchmark.statistics.agreement import agreement
 from benchmark.statistics.figures import agreement_figure, power_figure, tests_figure
 from benchmark.statistics.paired import FLIPS, difference, paired_tests
-from benchmark.statistics.text import escape, number, p_value, paragraph, signed, span, table
+from benchmark.statistics.text import (
+    INFINITE,
+    escape,
+    number,
+    p_value,
+    paragraph,
+    signed,
+    span,
+    table,
+)
 
 
 @dataclass(frozen=True)
@@ -285,6 +294,7 @@ def _tests(found: Statistics) -> list[str]:
             the same observers; nothing here speaks of other observers."""
         ),
         table(head, rows, texts=2),
+        INFINITE if (found.tests["p"].isna() & (found.tests["n_images"] > 0)).any() else "",
         paragraph(
             """Pairs that are separated at 5 % after Holm's correction (the family: all pairs, one
             metric), and those that are not:"""

@@ -25,11 +25,13 @@ def difference(first: Column, second: Column) -> Column:
     """``second - first`` on the images where both are defined, as one column.
 
     Its mean is the difference of the two means over these images, its bootstrap that of the paired
-    difference. Both columns hold the same images with the same weights.
+    difference. Both columns hold the same images with the same weights. Equal values differ by 0,
+    infinite ones, too.
     """
     common = first.defined & second.defined
-    with np.errstate(invalid="ignore"):  # -inf - -inf is undefined
-        values = np.where(common, second.values - first.values, np.nan)
+    with np.errstate(invalid="ignore"):  # -inf - -inf is undefined, though both are equal
+        values = np.where(first.values == second.values, 0.0, second.values - first.values)
+    values = np.where(common, values, np.nan)
     return Column(values, np.where(common, first.weights, 0.0))
 
 
@@ -58,7 +60,8 @@ def sign_flip_p(
         contributions: of each image, (images, columns).
 
     Returns:
-        NaN for a column with a value that is not finite; 1 for one of zeros.
+        NaN for a column with a value that is not finite, since its sum is infinite under all signs;
+        1 for one of zeros.
     """
     values = contributions[np.any(contributions != 0, axis=1)]
     finite = np.isfinite(values).all(axis=0)

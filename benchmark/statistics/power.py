@@ -29,12 +29,15 @@ def spread(column: Column) -> float:
     """Standard deviation of an image's influence on a weighted mean, in the metric's unit.
 
     ``sd(w_i (v_i - mean)) / mean(w)``, so that sd / sqrt(n) is the mean's standard error with
-    random weights, too (the mean over fixations is a ratio). NaN for fewer than two images.
+    random weights, too (the mean over fixations is a ratio). NaN for fewer than two images, and
+    where a value is infinite.
     """
     chosen = column.defined
     if chosen.sum() < 2:
         return float("nan")
     weights, values = column.weights[chosen], column.values[chosen]
+    if not np.isfinite(values).all():
+        return float("nan")
     return float(np.std(weights * (values - column.mean), ddof=1) / weights.mean())
 
 

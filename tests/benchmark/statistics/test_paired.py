@@ -165,6 +165,13 @@ def test_a_metric_over_fixations_is_tested_by_that_mean():
     assert per_fixation["worse"].iloc[0] == 8
 
 
+def test_infinite_values_are_equal_to_each_other_alone():
+    first = Column(np.array([-np.inf, -np.inf, 1.0]), np.ones(3))
+    second = Column(np.array([-np.inf, 0.0, 1.0]), np.ones(3))
+    assert difference(first, second).values.tolist() == [0, np.inf, 0]
+    assert difference(second, first).values.tolist() == [0, -np.inf, 0]
+
+
 def test_images_without_both_values_count_for_neither():
     first = Column(np.array([1.0, np.nan, 3.0]), np.array([2.0, 2.0, 4.0]))
     second = Column(np.array([2.0, 5.0, np.nan]), np.array([2.0, 2.0, 4.0]))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from benchmark.cli import main
 from benchmark.errors import BenchmarkError, UnknownNameError
-from benchmark.statistics.command import StatisticsOptions, analyse, command_of, text
+from benchmark.statistics.command import StatisticsOptions, analyse, command_of, text, write
 from benchmark.statistics.text import p_value, signed, table
 from tests.benchmark.report.conftest import make_folder
 
@@ -91,6 +92,21 @@ def test_the_same_bytes_again(folder, tmp_path):
     assert len(files) == 11
     for file in files:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
+
+
+def test_an_infinite_difference_is_told(tmp_path):
+    folder = make_folder(tmp_path / "toy", n_models=2)
+    chosen = (folder.scores["model"] == "model-0") & (folder.scores["metric"] == "IG")
+    folder.scores.loc[chosen & (folder.scores["image"] == "0003"), "value"] = -np.inf
+    out = tmp_path / "out"
+    found = analyse(StatisticsOptions(folder.write(), metrics=("IG",), out=out, **FEW))
+    rows = found.tests[found.tests["other"] == "model-0"]
+    assert len(rows) == 3
+    assert (rows["difference"] == np.inf).all()
+    assert rows["p"].isna().all()
+    assert "neither a p nor an interval" in text(found)
+    assert "nan" not in text(found)
+    assert write(found) == out
 
 
 def test_what_cannot_be_tested_is_refused(folder, tmp_path):
