@@ -8,6 +8,7 @@ the whole image's contribution, so images are what is permuted, never fixations.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -18,6 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from benchmark.scores import Bootstrap, Column, interval
 
 FLIPS = 20_000
+#: Level of tests, and of the error rate of a family of them.
+LEVEL = 0.05
 _SUMS_AT_ONCE = 2_000_000  # signs held at a time
 
 
@@ -86,6 +89,38 @@ def sign_flip_p(
     return np.where(finite, p, np.nan)
 
 
+def smallest_p(n_images: int, flips: int = FLIPS) -> float:
+    """The smallest p-value that :func:`sign_flip_p` can give.
+
+    Args:
+        n_images: on which the two models differ. flips: as drawn.
+    """
+    return max(2.0 ** -max(n_images - 1, 0), 1 / (flips + 1))
+
+
+def enough_flips(n_pairs: int, flips: int = FLIPS) -> int:
+    """``flips``, or more where so few could separate no pair of a family after Holm's correction.
+
+    More are ten times the fewest that could, so that a few hits do not decide.
+    """
+    if n_pairs / (flips + 1) <= LEVEL:
+        return flips
+    return math.ceil(10 * n_pairs / LEVEL)
+
+
+def can_separate(tests: pd.DataFrame, flips: int = FLIPS) -> bool:
+    """Whether Holm's correction leaves any pair of a family a chance to be separated.
+
+    Args:
+        tests: rows of one metric from :func:`paired_tests`. flips: as given to it.
+    """
+    family = tests.dropna(subset=["p"])
+    if family.empty:
+        return True
+    most = int((family["better"] + family["worse"]).max())
+    return len(family) * smallest_p(most, enough_flips(len(tests), flips)) <= LEVEL
+
+
 def holm(p: ArrayLike) -> NDArray[np.float64]:
     """Holm's adjusted p-values: rejecting those up to alpha keeps the family's error rate at alpha.
 
@@ -113,7 +148,7 @@ def paired_tests(
     """A row for each pair of models; the Holm family is all pairs for this metric.
 
     Args:
-        columns: as from ``benchmark.scores.columns``.
+        columns: as from ``benchmark.scores.columns``. flips: at least, see :func:`enough_flips`.
         models: in the order in which pairs name them; ``difference`` is model minus other.
 
     Returns:
@@ -128,7 +163,7 @@ def paired_tests(
     paired = [difference(columns[other, metric], columns[model, metric]) for model, other in pairs]
     p = np.where(
         [column.defined.any() for column in paired],
-        sign_flip_p(contributions(paired), flips, seed),
+        sign_flip_p(contributions(paired), enough_flips(len(pairs), flips), seed),
         np.nan,
     )
     rows = []

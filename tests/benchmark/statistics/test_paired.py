@@ -11,7 +11,16 @@ from scipy.stats import kstest, permutation_test
 
 from benchmark import scores as suite
 from benchmark.scores import Column
-from benchmark.statistics.paired import contributions, difference, holm, paired_tests, sign_flip_p
+from benchmark.statistics.paired import (
+    can_separate,
+    contributions,
+    difference,
+    enough_flips,
+    holm,
+    paired_tests,
+    sign_flip_p,
+    smallest_p,
+)
 
 
 def random_columns(n_images=12, n_models=3, seed=0):
@@ -91,6 +100,35 @@ def test_no_more_false_findings_than_allowed():
     shifted = values + 0.5 * np.abs(values).mean(axis=1, keepdims=True)
     wrong = np.array([sign_flip_p(shifted[:, [k]], flips=499, seed=k)[0] for k in range(n_tests)])
     assert kstest(wrong, "uniform").pvalue < 1e-6  # the test would notice
+
+
+def test_the_smallest_p_is_that_of_models_that_always_differ():
+    for n_images in (1, 2, 6, 9):
+        assert sign_flip_p(np.ones((n_images, 1)), flips=300)[0] == smallest_p(n_images, 300)
+    assert sign_flip_p(np.ones((40, 1)), flips=300)[0] == smallest_p(40, 300) == 1 / 301
+
+
+def test_more_flips_are_drawn_where_so_few_could_separate_nothing():
+    assert enough_flips(91, 20_000) == 20_000
+    assert enough_flips(91, 1819) == 1819  # 91 / 1820 is 5 %
+    assert enough_flips(91, 1818) == 18_200
+    assert enough_flips(1035, 20_000) == 207_000
+
+
+@pytest.mark.parametrize(("n_images", "possible"), [(6, False), (9, True), (20, True)])
+def test_pairs_that_always_differ_are_separated_if_any_can_be(n_images, possible):
+    """Six pairs, which 6 / 32 cannot separate, and 99 flips, which are too few for any."""
+    frame = pd.concat(
+        pd.DataFrame(
+            {"model": f"m{k}", "image": range(n_images), "metric": "AUC", "value": float(k),
+             "n_fixations": 1}
+        )
+        for k in range(4)
+    )  # fmt: skip
+    tests = paired_tests(suite.columns(frame), "AUC", ["m3", "m2", "m1", "m0"], flips=99)
+    assert can_separate(tests, 99) == possible
+    assert (tests["p_holm"] <= 0.05).all() == possible
+    assert can_separate(tests.iloc[:0], 99)
 
 
 def rejected_stepwise(p, alpha):
