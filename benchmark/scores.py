@@ -133,8 +133,11 @@ def explained_share(own: ArrayLike, gold: ArrayLike) -> NDArray[np.float64]:
     Args:
         own, gold: information gains in one unit, of shapes that broadcast.
     """
-    own, gold = np.broadcast_arrays(np.asarray(own, dtype=float), np.asarray(gold, dtype=float))
-    return np.divide(own, gold, out=np.full(own.shape, np.nan), where=gold > 0)
+    gain, limit = np.broadcast_arrays(np.asarray(own, dtype=float), np.asarray(gold, dtype=float))
+    share = np.full(gain.shape, np.nan)
+    gains = limit > 0
+    share[gains] = gain[gains] / limit[gains]
+    return share
 
 
 def explained_mean(own: Column, gold: Column, gold_draws: NDArray[np.float64]) -> float:

@@ -91,8 +91,7 @@ def images_needed(
     """The smallest number of images with which ``difference`` is found; infinite if absurd."""
     if not (np.isfinite(difference) and np.isfinite(sd)):
         return float("nan")
-    high = fewest_images(level)
-    low = high - 1
+    low, high = 1, 2
     while predicted_power(difference, sd, high, level) < power:
         low, high = high, 2 * high
         if high > MOST_IMAGES:
