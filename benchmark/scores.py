@@ -202,8 +202,8 @@ def summarise(
         if (model, metric) in with_gold:
             own, gold = with_gold[model, metric]
             own_draws, gold_draws = paired_draws[model, metric]
-            row["explained"] = explained_mean(own, gold, gold_draws)
-            if not np.isnan(row["explained"]):
+            share = row["explained"] = explained_mean(own, gold, gold_draws)
+            if not np.isnan(share):
                 ratio = explained_share(own_draws, gold_draws)
                 ends = interval(ratio, int(own.defined.sum()))
                 row["explained_low"], row["explained_high"] = ends
