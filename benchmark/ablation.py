@@ -19,7 +19,7 @@ from benchmark.datasets.locate import load
 from benchmark.errors import BenchmarkError
 from benchmark.files import write_csv, write_json
 from benchmark.parallel import ordered_map
-from benchmark.scores import Bootstrap, Column, interval
+from benchmark.scores import Bootstrap, Column, explained_mean, interval
 from benchmark.train import TrainOptions, corpus, feature_cache, progress
 from models.centerbias import CenterBias
 from models.deepgaze.backbones import WeightsError
@@ -280,6 +280,7 @@ def _table(
     reference = columns.get(REFERENCE)
     names = list(columns)
     draws = Bootstrap(len(images), seed=options.seed).means([columns[name] for name in names])
+    limit_draws = Bootstrap(len(images), seed=options.seed).means([limit])[:, 0]
     rows = []
     for n, variation in enumerate(chosen):
         column = columns[variation.name]
@@ -287,8 +288,8 @@ def _table(
         row = {
             "group": variation.group, "variation": variation.name,
             "description": variation.description, "gain": column.mean, "ci_low": low,
-            "ci_high": high, "explained": column.mean / limit.mean, "n_images": len(images),
-            "n_fixations": int(counts.sum()), "unit": "bit/fixation",
+            "ci_high": high, "explained": explained_mean(column, limit, limit_draws),
+            "n_images": len(images), "n_fixations": int(counts.sum()), "unit": "bit/fixation",
         }  # fmt: skip
         if reference is not None:
             paired = draws[:, n] - draws[:, names.index(REFERENCE)]

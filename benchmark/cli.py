@@ -641,7 +641,7 @@ def compare(**options: Any) -> None:
 @click.option("--draws", type=click.IntRange(min=100), default=10_000, show_default=True)
 @click.option(
     "--flips", type=click.IntRange(min=99), default=20_000, show_default=True,
-    help="Permutations of each test.",
+    help="Permutations of each test; more where so few could separate no pair of so many models.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--out", type=FOLDER, help="Folder. Default: results/statistics-FOLDER.")

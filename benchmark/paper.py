@@ -94,7 +94,9 @@ def paper(options: PaperOptions, say: Callable[[str], None] = lambda text: None)
     for name, draw in PLOTS.items():
         figure = draw(results)
         if figure is None:
-            outcome.missing[name] = "it takes scores of a gold standard and of a model"
+            outcome.missing[name] = (
+                "it takes scores of a model and of a gold standard that gains information"
+            )
         else:
             outcome.written += _save(figure, out, name)
     _ablation(options, results, out, outcome)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm, t
 
 #: Metrics averaged over fixations as well as over images; the latter get this suffix.
@@ -39,7 +39,8 @@ class Column:
     def mean(self) -> float:
         if not self.defined.any():
             return float("nan")
-        return float(np.average(self.values[self.defined], weights=self.weights[self.defined]))
+        with np.errstate(invalid="ignore"):  # infinities of both signs have no mean
+            return float(np.average(self.values[self.defined], weights=self.weights[self.defined]))
 
 
 class Bootstrap:
@@ -126,6 +127,32 @@ def _on_common_images(first: Column, second: Column) -> tuple[Column, Column]:
     )
 
 
+def explained_share(own: ArrayLike, gold: ArrayLike) -> NDArray[np.float64]:
+    """Information gain as a share of the gold standard's; NaN where that gains nothing.
+
+    Args:
+        own, gold: information gains in one unit, of shapes that broadcast.
+    """
+    gain, limit = np.broadcast_arrays(np.asarray(own, dtype=float), np.asarray(gold, dtype=float))
+    share = np.full(gain.shape, np.nan)
+    gains = limit > 0
+    share[gains] = gain[gains] / limit[gains]
+    return share
+
+
+def explained_mean(own: Column, gold: Column, gold_draws: NDArray[np.float64]) -> float:
+    """Explained information gain, over images where both columns are defined.
+
+    NaN if the gold standard's own gain cannot be told from none: it is not above 0, or its 95 %
+    interval reaches 0. The ratio would say nothing, and would be negative over negative.
+
+    Args:
+        gold_draws: bootstrap means of ``gold``.
+    """
+    low, _ = interval(gold_draws, int(gold.defined.sum()))
+    return float("nan") if low <= 0 else float(explained_share(own.mean, gold.mean))
+
+
 def summarise(
     scores: pd.DataFrame, units: Mapping[str, str], draws: int = 10_000, seed: int = 0
 ) -> pd.DataFrame:
@@ -133,7 +160,8 @@ def summarise(
 
     Explained information gain is IG(model) / IG(gold standard), both over the images where both are
     defined, neither clipped nor rounded, its interval from the ratio in each draw; only IG rows
-    have it, and only if ``gold`` was scored.
+    have it, and only if ``gold`` was scored and gains information (:func:`explained_mean`). It has
+    no interval if the gold standard gains nothing in a draw.
 
     Args:
         scores: as for :func:`columns`. units: unit of each metric.
@@ -173,11 +201,12 @@ def summarise(
         }
         if (model, metric) in with_gold:
             own, gold = with_gold[model, metric]
-            with np.errstate(invalid="ignore", divide="ignore"):
-                ratio = np.divide(*paired_draws[model, metric])
-            row["explained"] = own.mean / gold.mean if gold.mean else np.nan
-            ends = interval(ratio, int(own.defined.sum()))
-            row["explained_low"], row["explained_high"] = ends
+            own_draws, gold_draws = paired_draws[model, metric]
+            share = row["explained"] = explained_mean(own, gold, gold_draws)
+            if not np.isnan(share):
+                ratio = explained_share(own_draws, gold_draws)
+                ends = interval(ratio, int(own.defined.sum()))
+                row["explained_low"], row["explained_high"] = ends
         rows.append(row)
     return pd.DataFrame(rows)
 

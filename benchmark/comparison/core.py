@@ -371,11 +371,11 @@ def _differences(
 
 
 def _beyond_rounding(paired: Column, one: Column, other: Column) -> Column:
-    """The differences, those that are rounding set to 0."""
+    """The differences, those that are rounding set to 0; an infinite one is none."""
     size = np.fmax(1.0, np.fmax(np.abs(one.values), np.abs(other.values)))
     with np.errstate(invalid="ignore"):
-        values = np.where(np.abs(paired.values) <= ROUNDING * size, 0.0, paired.values)
-    return Column(values, paired.weights)
+        rounding = np.isfinite(paired.values) & (np.abs(paired.values) <= ROUNDING * size)
+    return Column(np.where(rounding, 0.0, paired.values), paired.weights)
 
 
 def _aligned(scores: pd.DataFrame, images: np.ndarray) -> dict[tuple[str, str], Column]:

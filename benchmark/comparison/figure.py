@@ -66,21 +66,23 @@ def _scatter(axes: Axes, a: np.ndarray, b: np.ndarray, higher_is_better: bool) -
 
 def _sorted(axes: Axes, differences: np.ndarray, mean: float, sign: int) -> None:
     """Differences in ascending order, better and worse ones in two colours, and their mean."""
+    low, high = robust_limits(differences, anchor=0.0, higher_is_better=sign > 0, stretch=4.0)
     ordered = np.sort(differences)
+    shown = np.clip(ordered, low, high)  # infinite differences end at the edge
     position = np.arange(1, len(ordered) + 1)
     gains = sign * ordered
     for chosen, colour in ((gains > 0, _BETTER), (gains < 0, _WORSE)):
         axes.fill_between(
-            position, 0, np.where(chosen, ordered, 0), color=colour, step="mid", linewidth=0
+            position, 0, np.where(chosen, shown, 0), color=colour, step="mid", linewidth=0
         )
     axes.axhline(0, color=BLACK, linewidth=0.6)
-    axes.axhline(mean, color=GREY, linewidth=0.8, linestyle="--")
-    axes.annotate(
-        "mean", (0.02, mean), (0, 1.5 if mean >= 0 else -1.5),
-        xycoords=axes.get_yaxis_transform(), textcoords="offset points", fontsize=6, color=GREY,
-        va="bottom" if mean >= 0 else "top",
-    )  # fmt: skip
-    low, high = robust_limits(ordered, anchor=0.0, higher_is_better=sign > 0, stretch=4.0)
+    if np.isfinite(mean):
+        axes.axhline(mean, color=GREY, linewidth=0.8, linestyle="--")
+        axes.annotate(
+            "mean", (0.02, mean), (0, 1.5 if mean >= 0 else -1.5),
+            xycoords=axes.get_yaxis_transform(), textcoords="offset points", fontsize=6,
+            color=GREY, va="bottom" if mean >= 0 else "top",
+        )  # fmt: skip
     axes.set_ylim(low, high)
     counts = f"{int((gains > 0).sum())} better, {int((gains < 0).sum())} worse"
     axes.set_title(counts, fontsize=6.5, loc="center")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,16 @@ from benchmark.files import write_csv, write_whole
 from benchmark.report.plots.style import render
 from benchmark.report.record import Metric
 from benchmark.report.table import DECIMALS
-from benchmark.statistics.text import escape, number, p_value, paragraph, signed, span, table
+from benchmark.statistics.text import (
+    INFINITE,
+    escape,
+    number,
+    p_value,
+    paragraph,
+    signed,
+    span,
+    table,
+)
 
 _LONGEST = 44  # characters of a changed value that are shown; the CSV file has all
 _MOST_CHANGES = 40
@@ -43,7 +53,7 @@ def text(comparison: Comparison, top: int = 5) -> str:
 def _differences(comparison: Comparison, pairs: list[tuple[str, str]]) -> str:
     many = len(comparison.pairs) > 1
     metrics = {metric.name: metric for metric in comparison.metrics}
-    rows, alike = [], 0
+    rows, alike, infinite = [], 0, False
     for row in comparison.table.itertuples():
         pair = (str(row.model_a), str(row.model_b))
         if pair not in pairs or not row.better + row.worse:
@@ -51,6 +61,7 @@ def _differences(comparison: Comparison, pairs: list[tuple[str, str]]) -> str:
             continue
         metric = metrics[str(row.metric)]
         digits = DECIMALS.get(metric.name, 3) + 1
+        infinite |= math.isnan(float(row.p))  # type: ignore[arg-type]
         rows.append(
             [
                 *([escape(comparison.titles[pair])] if many else []),
@@ -75,6 +86,8 @@ def _differences(comparison: Comparison, pairs: list[tuple[str, str]]) -> str:
         on which B is so."""
     if many:
         note += " p, Holm: corrected for all models of the row's metric."
+    if infinite:
+        note += f" {INFINITE}"
     if alike:
         note += " Metrics that are undefined, or the same on every image, are left out."
     return f"{table(head, rows, texts=2 if many else 1)}\n\n{paragraph(note)}"

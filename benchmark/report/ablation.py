@@ -35,15 +35,16 @@ def write_ablation(folder: Path, table: pd.DataFrame) -> list[Path]:
 def markdown(table: pd.DataFrame) -> str:
     """The table as Markdown, one section a group."""
     first = table.iloc[0]
+    without = ", a dash where that cannot be told from 0" if table["explained"].isna().any() else ""
     lines = [
         "# What each part contributes",
         "",
         "One readout is trained for each row and test fold, unless the row says otherwise. "
         "Information gain (IG) is in bits per fixation over the centre bias, on "
         f"{first.n_images} images ({first.n_fixations} fixations) that the readout never saw; "
-        "*explained* is its share of the gold standard's gain. 95 % intervals are bootstraps over "
-        "images: they do not cover the chance of a training, which may be as large as the smaller "
-        "differences.",
+        f"*explained* is its share of the gold standard's gain{without}. "
+        "95 % intervals are bootstraps over images: they do not cover the chance of a training, "
+        "which may be as large as the smaller differences.",
         "",
         "The command that remakes this folder is in `ablation.json`.",
     ]
@@ -61,9 +62,13 @@ def markdown(table: pd.DataFrame) -> str:
                 )
             lines.append(
                 f"| {row.description} | {row.gain:.3f} ({row.ci_low:.3f} to {row.ci_high:.3f}) | "
-                f"{100 * row.explained:.1f} % | {difference} |"
+                f"{_explained(row.explained)} | {difference} |"
             )
     return "\n".join(lines).replace("-0.", "−0.") + "\n"
+
+
+def _explained(share: float) -> str:
+    return "–" if pd.isna(share) else f"{100 * share:.1f} %"
 
 
 def draw(table: pd.DataFrame, folder: Path, name: str = "ablation") -> list[Path]:
@@ -88,7 +93,7 @@ def draw(table: pd.DataFrame, folder: Path, name: str = "ablation") -> list[Path
                 axes.plot([row.ci_low, row.ci_high], [position] * 2, color=BLACK, linewidth=0.8)
                 axes.plot(row.gain, position, "o", color=LOOKS["model"].face, markersize=4)
                 axes.annotate(
-                    f"{100 * row.explained:.1f} %", (1, position),
+                    _explained(row.explained), (1, position),
                     xycoords=axes.get_yaxis_transform(), xytext=(30, 0),
                     textcoords="offset points", ha="right", va="center_baseline",
                 )  # fmt: skip

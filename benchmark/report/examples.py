@@ -55,7 +55,8 @@ def contrasted_model(results: Results, leading: str, name: str | None = None) ->
 
 
 def choices(results: Results, leading: str, other: str | None, count: int) -> list[Choice]:
-    """The paper's Fig. 5, 6, 8 and 9; without a gold standard or another model, fewer.
+    """The paper's Fig. 5, 6, 8 and 9; without another model, or a gold standard that gains
+    information, fewer.
 
     Args:
         count: images in each.
@@ -64,8 +65,9 @@ def choices(results: Results, leading: str, other: str | None, count: int) -> li
     titles = {model.name: model.title for model in results.models}
     shown = [name for name in (GOLD, leading, other) if name is not None and name in gains]
     found, title = [], titles[leading]
-    if GOLD in gains:
-        enough = gains[gains[GOLD] >= LEAST_SHARE * gains[GOLD].mean()]
+    if GOLD in gains and results.explained(leading).defined:
+        least = max(0.0, LEAST_SHARE * gains[GOLD].mean())
+        enough = gains[(gains[GOLD] >= least) & (gains[GOLD] > 0)]
         share = _sorted(enough[leading] / enough[GOLD])
         best, worst = share[-count:][::-1], share[:count]
         found.append(("fig5-best-explained", f"Images that {title} explains best", best))

@@ -99,6 +99,7 @@ def _notes(results: Results, table: Any) -> list[str]:
     return [
         notes.averages(shown),
         notes.explained(table),
+        notes.explained_missing(results, table),
         notes.contaminated(results),
         notes.training(results),
         notes.undefined(results, table),

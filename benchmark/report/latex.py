@@ -83,6 +83,7 @@ def _caption(results: Results, table: Sequence[Column], intervals: bool) -> str:
         notes.heading(results),
         notes.averages(shown),
         notes.explained(table),
+        notes.explained_missing(results, table),
         notes.reading(results, intervals),
         notes.contaminated(results),
         notes.undefined(results, table),

@@ -76,6 +76,7 @@ def _notes(results: Results, table: Sequence[Column], intervals: bool) -> str:
     lines = [
         notes.averages(shown),
         notes.explained(table),
+        notes.explained_missing(results, table),
         notes.reading(results, intervals),
         notes.contaminated(results),
         notes.training(results),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from benchmark.report.record import DAGGER, UNKNOWN, Metric
-from benchmark.report.results import GOLD, Results
-from benchmark.report.table import Column
+from benchmark.report.results import GOLD, INFORMATION_GAINS, Results
+from benchmark.report.table import Column, explained_label
 
 SIMULATED = "simulated observers"
 DAGGER_MEANS = f"{DAGGER} Trained on this data set, with no image held out: not ranked."
@@ -73,6 +73,36 @@ def explained(columns: Sequence[Column]) -> str:
         f"{_enumerate(shares)}: information gain as a percentage of the gold standard's, "
         "which predicts each subject from the others."
     )
+
+
+def explained_missing(results: Results, columns: Sequence[Column]) -> str:
+    """Why explained information gain, or its interval, is not given where gains are."""
+    without, open_ended = [], []
+    for column in columns:
+        if column.metric.name not in INFORMATION_GAINS or column.unit == "%":
+            continue
+        if not results.estimate(GOLD, column.metric.name).defined:
+            continue
+        scored = [name for name, cell in column.cells.items() if cell.defined]
+        shares = [results.explained(name, column.metric.name) for name in scored]
+        label = explained_label(column.metric)
+        if not all(share.defined for share in shares):
+            without.append(label)
+        has_interval = any(cell.has_interval for cell in column.cells.values())
+        if has_interval and any(share.defined and not share.has_interval for share in shares):
+            open_ended.append(label)
+    parts = []
+    if without:
+        parts.append(
+            f"{_enumerate(without)} cannot be given where the gold standard's own gain is not "
+            "above 0, or its interval reaches 0."
+        )
+    if open_ended:
+        parts.append(
+            f"{_enumerate(open_ended)} lacks an interval where the gold standard gains nothing on "
+            "some draws of images."
+        )
+    return " ".join(parts)
 
 
 def reading(results: Results, intervals: bool) -> str:

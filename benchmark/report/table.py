@@ -53,9 +53,13 @@ def columns(results: Results, metrics: Sequence[str] | None = None) -> list[Colu
         if results.has_explained(metric.name):
             shares = {m.name: results.explained(m.name, metric.name) for m in results.models}
             shares = {name: share.scaled(100) for name, share in shares.items()}
-            label = metric.label.replace("IG", "Expl. IG")
-            table.append(_column(results, metric, label, "%", 1, shares))
+            table.append(_column(results, metric, explained_label(metric), "%", 1, shares))
     return table
+
+
+def explained_label(metric: Metric) -> str:
+    """What the explained share of an information gain is called."""
+    return metric.label.replace("IG", "Expl. IG")
 
 
 def _column(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,8 +24,24 @@ from benchmark.statistics import power
 from benchmark.statistics.agreement import NAMES as AGREEMENT
 from benchmark.statistics.agreement import agreement
 from benchmark.statistics.figures import agreement_figure, power_figure, tests_figure
-from benchmark.statistics.paired import FLIPS, difference, paired_tests
-from benchmark.statistics.text import escape, number, p_value, paragraph, signed, span, table
+from benchmark.statistics.paired import (
+    FLIPS,
+    can_separate,
+    difference,
+    enough_flips,
+    paired_tests,
+    smallest_p,
+)
+from benchmark.statistics.text import (
+    INFINITE,
+    escape,
+    number,
+    p_value,
+    paragraph,
+    signed,
+    span,
+    table,
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +52,8 @@ class StatisticsOptions:
         folder: results of a run.
         models: names, empty for all that are ranked. metrics: names, empty for all but LL, whose
             differences are those of IG, and the second averages.
-        draws: of the bootstrap. flips: permutations. repeats: samples that check the power.
+        draws: of the bootstrap. flips: permutations, more where so many could separate no pair of
+            models. repeats: samples that check the power.
         out: folder, None for results/statistics-FOLDER.
     """
 
@@ -257,9 +275,13 @@ def _tests(found: Statistics) -> list[str]:
     unit = f" ({metric.short_unit})" if metric.short_unit else ""
     head = ["Model", "next one", f"difference{unit}", "95 % interval", "p", "p, Holm",
             "images better / worse"]  # fmt: skip
-    per_metric = []
+    per_metric, hopeless = [], []
     for one in found.metrics:
         tested = found.of(found.tests, one.name)
+        if not can_separate(tested, found.options.flips):
+            hopeless.append(escape(one.label))
+            per_metric.append([escape(one.label), "cannot be", f"all {len(tested)}"])
+            continue
         separated = tested["p_holm"] <= power.LEVEL
         rest = tested[~separated]
         names = "; ".join(
@@ -271,7 +293,8 @@ def _tests(found: Statistics) -> list[str]:
             [escape(one.label), f"{int(separated.sum())} of {len(tested)}", f"{names}{more}" or "–"]
         )
     per = "fixations" if metric.per == "fixation" else "images"
-    flips = found.options.flips
+    flips = enough_flips(len(tests), found.options.flips)
+    smallest = smallest_p(int((tests["better"] + tests["worse"]).max()), flips)
     return [
         "## Which models differ",
         paragraph(
@@ -279,17 +302,26 @@ def _tests(found: Statistics) -> list[str]:
             difference is that of the means over {per}. p: the two models are exchanged on randomly
             chosen whole images, {flips:,} times (all ways if there are fewer), and p is the share
             of exchanges that give a difference at least as large; none can be below
-            {p_value(1 / (flips + 1))}. It asks whether the two could be one and the same model.
+            {p_value(smallest)}. It asks whether the two could be one and the same model.
             Holm's correction keeps the probability of one false finding or more among all
             {len(tests)} pairs of models at the level read off it. Images are other images seen by
             the same observers; nothing here speaks of other observers."""
         ),
         table(head, rows, texts=2),
+        INFINITE if (found.tests["p"].isna() & (found.tests["n_images"] > 0)).any() else "",
         paragraph(
             """Pairs that are separated at 5 % after Holm's correction (the family: all pairs, one
             metric), and those that are not:"""
         ),
         table(["Metric", "separated", "not separated"], per_metric),
+        paragraph(
+            f"""{", ".join(hopeless)}: so few images cannot separate any pair after correction,
+            however much the models differ. The smallest p that they allow, times the number of
+            pairs, is above 5 %; fewer models, named with `--models`, or more images could be
+            told apart."""
+        )
+        if hopeless
+        else "",
         "![Differences between all pairs](figures/tests.png)",
         paragraph(
             """`tests.csv` has all pairs for all metrics. LL is left out: its differences are
@@ -363,12 +395,22 @@ def _power(found: Statistics) -> list[str]:
         ]
         for pair in found.neighbours
     ]
-    neighbours = [powers.loc[pair, "detectable"] for pair in found.neighbours]
+    neighbours = [float(powers.loc[pair, "detectable"]) for pair in found.neighbours]
+    known = [value for value in neighbours if math.isfinite(value)]
+    between = (
+        f"Between neighbours, {number(min(known), digits)} to {number(max(known), digits)} "
+        f"{metric.short_unit} can be found."
+        if known
+        else f"With fewer than {power.fewest_images()} images no difference can be found."
+        if math.inf in neighbours
+        else ""
+    )
     per_metric = []
     for one in found.metrics:
         table_of = found.of(found.powers, one.name)
         figures = DECIMALS.get(one.name, 3) + 1
-        quantiles = table_of.loc[table_of["sd"] > 0, "detectable"].quantile([0, 0.5, 1])
+        found_at_all = (table_of["sd"] > 0) & (table_of["detectable"] < math.inf)
+        quantiles = table_of.loc[found_at_all, "detectable"].quantile([0, 0.5, 1])
         per_metric.append(
             [escape(one.label + (f" ({one.short_unit})" if one.short_unit else "")),
              *(number(float(value), figures) for value in quantiles)]
@@ -383,8 +425,7 @@ def _power(found: Statistics) -> list[str]:
             steadily, so that a small difference shows. *± interval*: half-width of the 95 %
             interval. *Power*: how often a data set of this size would find the measured difference,
             were it the true one. *Images*: how many it takes to find that difference in 80 %.
-            Between neighbours, {number(min(neighbours), digits)} to
-            {number(max(neighbours), digits)} {metric.short_unit} can be found."""
+            {between}"""
         ),
         table(
             ["Model", "next one", f"difference{unit}", "± interval", "detectable", "power",

@@ -123,7 +123,8 @@ def power_figure(
         table: from ``power.power_table``. checked: from ``power.check``.
         shown: up to three pairs to draw.
     """
-    numbers = np.unique(np.geomspace(5, max(2000, 2 * n_images), 60).astype(np.int64))
+    fewest = power.fewest_images()
+    numbers = np.unique(np.geomspace(fewest, max(2000, 2 * n_images), 60).astype(np.int64))
     unit = f" ({metric.short_unit})" if metric.short_unit else ""
     rows = table.set_index(["model", "other"])
     with style():

@@ -8,6 +8,7 @@ the whole image's contribution, so images are what is permuted, never fixations.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -18,6 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from benchmark.scores import Bootstrap, Column, interval
 
 FLIPS = 20_000
+#: Level of tests, and of the error rate of a family of them.
+LEVEL = 0.05
 _SUMS_AT_ONCE = 2_000_000  # signs held at a time
 
 
@@ -25,11 +28,13 @@ def difference(first: Column, second: Column) -> Column:
     """``second - first`` on the images where both are defined, as one column.
 
     Its mean is the difference of the two means over these images, its bootstrap that of the paired
-    difference. Both columns hold the same images with the same weights.
+    difference. Both columns hold the same images with the same weights. Equal values differ by 0,
+    infinite ones, too.
     """
     common = first.defined & second.defined
-    with np.errstate(invalid="ignore"):  # -inf - -inf is undefined
-        values = np.where(common, second.values - first.values, np.nan)
+    with np.errstate(invalid="ignore"):  # -inf - -inf is undefined, though both are equal
+        values = np.where(first.values == second.values, 0.0, second.values - first.values)
+    values = np.where(common, values, np.nan)
     return Column(values, np.where(common, first.weights, 0.0))
 
 
@@ -58,7 +63,8 @@ def sign_flip_p(
         contributions: of each image, (images, columns).
 
     Returns:
-        NaN for a column with a value that is not finite; 1 for one of zeros.
+        NaN for a column with a value that is not finite, since its sum is infinite under all signs;
+        1 for one of zeros.
     """
     values = contributions[np.any(contributions != 0, axis=1)]
     finite = np.isfinite(values).all(axis=0)
@@ -81,6 +87,38 @@ def sign_flip_p(
         hits += (np.abs(sums) >= reached).sum(axis=0)
     p = hits / patterns if exact else (hits + 1) / (patterns + 1)
     return np.where(finite, p, np.nan)
+
+
+def smallest_p(n_images: int, flips: int = FLIPS) -> float:
+    """The smallest p-value that :func:`sign_flip_p` can give.
+
+    Args:
+        n_images: on which the two models differ. flips: as drawn.
+    """
+    return max(2.0 ** -max(n_images - 1, 0), 1 / (flips + 1))
+
+
+def enough_flips(n_pairs: int, flips: int = FLIPS) -> int:
+    """``flips``, or more where so few could separate no pair of a family after Holm's correction.
+
+    More are ten times the fewest that could, so that a few hits do not decide.
+    """
+    if n_pairs / (flips + 1) <= LEVEL:
+        return flips
+    return math.ceil(10 * n_pairs / LEVEL)
+
+
+def can_separate(tests: pd.DataFrame, flips: int = FLIPS) -> bool:
+    """Whether Holm's correction leaves any pair of a family a chance to be separated.
+
+    Args:
+        tests: rows of one metric from :func:`paired_tests`. flips: as given to it.
+    """
+    family = tests.dropna(subset=["p"])
+    if family.empty:
+        return True
+    most = int((family["better"] + family["worse"]).max())
+    return len(family) * smallest_p(most, enough_flips(len(tests), flips)) <= LEVEL
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:
@@ -110,7 +148,7 @@ def paired_tests(
     """A row for each pair of models; the Holm family is all pairs for this metric.
 
     Args:
-        columns: as from ``benchmark.scores.columns``.
+        columns: as from ``benchmark.scores.columns``. flips: at least, see :func:`enough_flips`.
         models: in the order in which pairs name them; ``difference`` is model minus other.
 
     Returns:
@@ -125,7 +163,7 @@ def paired_tests(
     paired = [difference(columns[other, metric], columns[model, metric]) for model, other in pairs]
     p = np.where(
         [column.defined.any() for column in paired],
-        sign_flip_p(contributions(paired), flips, seed),
+        sign_flip_p(contributions(paired), enough_flips(len(pairs), flips), seed),
         np.nan,
     )
     rows = []

@@ -2,7 +2,9 @@
 
 Predictions treat the weighted mean difference as Student's t does: with n images it has the
 standard error sd / sqrt(n), and a two-sided test at 5 % finds a true difference with the power of
-the noncentral t distribution. :func:`simulated` counts how often the sign-flip test finds it.
+the noncentral t distribution. The sign-flip test has no p-value as small as the level below
+:func:`fewest_images`, six for 5 %: there the power is 0. :func:`simulated` counts how often that
+test finds a difference.
 """
 
 from __future__ import annotations
@@ -16,9 +18,8 @@ from scipy.optimize import brentq
 from scipy.stats import nct, t
 
 from benchmark.scores import Bootstrap, Column, interval
-from benchmark.statistics.paired import sign_flip_p
+from benchmark.statistics.paired import LEVEL, sign_flip_p, smallest_p
 
-LEVEL = 0.05
 POWER = 0.8
 #: More images than this are not asked for: models so close are not worth telling apart.
 MOST_IMAGES = 10_000_000
@@ -29,19 +30,32 @@ def spread(column: Column) -> float:
     """Standard deviation of an image's influence on a weighted mean, in the metric's unit.
 
     ``sd(w_i (v_i - mean)) / mean(w)``, so that sd / sqrt(n) is the mean's standard error with
-    random weights, too (the mean over fixations is a ratio). NaN for fewer than two images.
+    random weights, too (the mean over fixations is a ratio). NaN for fewer than two images, and
+    where a value is infinite.
     """
     chosen = column.defined
     if chosen.sum() < 2:
         return float("nan")
     weights, values = column.weights[chosen], column.values[chosen]
+    if not np.isfinite(values).all():
+        return float("nan")
     return float(np.std(weights * (values - column.mean), ddof=1) / weights.mean())
+
+
+def fewest_images(level: float = LEVEL) -> int:
+    """The smallest number of images with which a sign-flip test at ``level`` can reject."""
+    n_images = 1
+    while smallest_p(n_images, MOST_IMAGES) > level:
+        n_images += 1
+    return n_images
 
 
 def predicted_power(difference: float, sd: float, n_images: int, level: float = LEVEL) -> float:
     """Probability that a two-sided test at ``level`` finds ``difference`` with so many images."""
-    if n_images < 2 or not (np.isfinite(difference) and np.isfinite(sd)):
+    if not (np.isfinite(difference) and np.isfinite(sd)):
         return float("nan")
+    if n_images < fewest_images(level):
+        return 0.0
     if sd == 0:
         return 1.0 if difference else level
     return _power(abs(difference) / sd * np.sqrt(n_images), n_images - 1, level)
@@ -58,9 +72,14 @@ def _power(noncentrality: float, freedom: int, level: float) -> float:
 
 
 def detectable(sd: float, n_images: int, power: float = POWER, level: float = LEVEL) -> float:
-    """The smallest true difference that a test at ``level`` finds with ``power``."""
-    if n_images < 2 or not np.isfinite(sd):
+    """The smallest true difference that a test at ``level`` finds with ``power``.
+
+    Infinite with fewer images than a test can reject with.
+    """
+    if not np.isfinite(sd):
         return float("nan")
+    if n_images < fewest_images(level):
+        return float("inf")
     high = 2 * (t.ppf(1 - level / 2, n_images - 1) + t.ppf(power, n_images - 1))
     needed = brentq(lambda nc: _power(nc, n_images - 1, level) - power, 0.0, high)
     return float(needed * sd / np.sqrt(n_images))

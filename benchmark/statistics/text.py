@@ -8,7 +8,12 @@ from collections.abc import Iterable, Sequence
 from benchmark.report.markdown import escape
 from benchmark.report.table import MINUS, number
 
-__all__ = ["escape", "number", "p_value", "paragraph", "signed", "span", "table"]
+__all__ = ["INFINITE", "escape", "number", "p_value", "paragraph", "signed", "span", "table"]
+
+INFINITE = (
+    "Where the difference is infinite on an image, the mean is, too, whichever way models are "
+    "exchanged and images drawn: there is neither a p nor an interval."
+)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from benchmark.datasets.simulated import SimulatedTruth, random_scene, simulate
-from benchmark.scores import Bootstrap, Column, interval
+from benchmark.scores import Bootstrap, Column, explained_share, interval
 from benchmark.validation.convergence import SEEDS_APART, Progress, held_out_log_likelihoods
 from models.base import TrainingData
 from models.gold_standard import GoldStandard
@@ -145,7 +145,7 @@ def _quantities(means: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         **{f"IG {name}": per_fixation[name] for name in MODELS},
         **{f"IG per image {name}": per_image[name] for name in MODELS},
         **{
-            f"explained {name}": per_fixation[name] / per_fixation["gold"]
+            f"explained {name}": explained_share(per_fixation[name], per_fixation["gold"])
             for name in MODELS
             if name != "gold"
         },
@@ -289,7 +289,8 @@ def _intervals(scores: Scores, draws: int, seed: int) -> Iterator[tuple[str, str
 def _tallied(rows: pd.DataFrame) -> pd.DataFrame:
     rows["missed_below"] = rows["high"] < rows["true"]
     rows["missed_above"] = rows["low"] > rows["true"]
-    rows["covered"] = ~(rows["missed_below"] | rows["missed_above"])
+    missed = rows["missed_below"] | rows["missed_above"]
+    rows["covered"] = rows["low"].notna() & ~missed  # an interval that is not given covers nothing
     rows["width"] = rows["high"] - rows["low"]
     keys = ["population", "n_images", "quantity", "interval"]
     tallied = rows.groupby(keys, sort=False).agg(

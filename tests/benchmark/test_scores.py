@@ -8,7 +8,15 @@ import pytest
 from scipy.stats import norm, t
 
 from benchmark import scores as scores_module
-from benchmark.scores import Bootstrap, Column, columns, differences, interval, summarise
+from benchmark.scores import (
+    Bootstrap,
+    Column,
+    columns,
+    differences,
+    explained_share,
+    interval,
+    summarise,
+)
 
 NAN = float("nan")
 
@@ -122,6 +130,35 @@ def test_without_a_gold_standard_nothing_is_explained():
 def test_a_gold_standard_that_gains_nothing_explains_nothing():
     row = summary(frame(a={"IG": [1.0, 2.0]}, gold={"IG": [0.0, 0.0]}))["a", "IG"]
     assert np.isnan([row["explained"], row["explained_low"], row["explained_high"]]).all()
+
+
+@pytest.mark.parametrize(
+    "gold", [[-8e-9, -9e-9, -7e-9], [-1.0, 0.2, 0.1], [-0.5, 0.9, 0.1], [0.1]], ids=str
+)
+def test_a_share_of_a_gain_that_cannot_be_told_from_none_is_undefined(gold):
+    """Uniform's loss over the gold standard's would be billions of per cent, and the best."""
+    row = summary(frame(uniform={"IG": [-2.0] * len(gold)}, gold={"IG": gold}))["uniform", "IG"]
+    shares = [row["explained"], row["explained_low"], row["explained_high"]]
+    if len(gold) == 1:  # without an interval, what is above 0 counts
+        assert shares[0] == pytest.approx(-20)
+        shares = shares[1:]
+    assert np.isnan(shares).all()
+
+
+def test_an_interval_does_not_run_through_the_pole():
+    """In few draws, the image on which the gold standard loses is there too often."""
+    gold = np.array([-6.0] + [1.0] * 29)
+    found = summary(frame(a={"IG": np.full(30, 0.3)}, gold={"IG": gold}), draws=3000)
+    drawn = Bootstrap(30, 3000).means([Column(gold, np.ones(30))])
+    assert 0 < (drawn <= 0).mean() < 0.02
+    assert found["gold", "IG"]["ci_low"] > 0
+    assert found["a", "IG"]["explained"] == pytest.approx(0.3 * 30 / 23)
+    assert np.isnan([found["a", "IG"]["explained_low"], found["a", "IG"]["explained_high"]]).all()
+
+
+def test_explained_shares_are_element_by_element():
+    shares = explained_share([1.0, -1.0, 1.0, NAN, -np.inf], [2.0, -2.0, 0.0, 1.0, 4.0])
+    np.testing.assert_array_equal(shares, [0.5, NAN, NAN, NAN, -np.inf])
 
 
 # Bootstrap

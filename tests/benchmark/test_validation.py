@@ -212,3 +212,21 @@ def test_command_writes_the_same_files_again(tmp_path, monkeypatch):
     readme = (tmp_path / "a" / "README.md").read_text(encoding="utf-8")
     assert "python -m benchmark.validation --quick --seed 1" in readme
     assert "nan" not in readme
+
+
+def test_without_an_interval_nothing_is_covered():
+    """A gold standard that gains nothing in a draw leaves the share without an interval."""
+    counts = np.ones(12)
+    gains = np.tile([0.5, 0.4, 0.3, 0.2], (12, 1))
+    gains[0, coverage.MODELS.index("gold")] = -1.5
+    scores = coverage.Scores(gains, counts)
+    found = {(name, kind): ends for name, kind, *ends in coverage._intervals(scores, 500, seed=0)}
+    assert np.isnan(found["explained truth", "expanded"]).all()
+    assert np.isfinite(found["IG gold", "expanded"]).all()
+    rows = pd.DataFrame(
+        [(IMAGES, 12, name, kind, *ends, 0.5) for (name, kind), ends in found.items()],
+        columns=["population", "n_images", "quantity", "interval", "low", "high", "true"],
+    )
+    tallied = coverage._tallied(rows).set_index(["quantity", "interval"])["coverage"]
+    assert tallied["explained truth", "expanded"] == 0
+    assert tallied["IG truth", "expanded"] == 1

@@ -14,6 +14,7 @@ from benchmark.cli import main
 from benchmark.comparison.core import CompareOptions, compare
 from benchmark.comparison.provenance import changes, flattened
 from benchmark.comparison.report import text
+from benchmark.comparison.report import write as write_comparison
 from benchmark.errors import BenchmarkError, UnknownNameError
 from tests.benchmark.report.conftest import make_folder
 
@@ -103,6 +104,60 @@ def test_rounding_is_no_difference(tmp_path, before):
     assert len(compare(CompareOptions(before, after)).unchanged()) == 6
     after = write(tmp_path / "more", shifted("model-0", "NSS", 1e-7))
     assert len(compare(CompareOptions(before, after)).unchanged()) == 5
+
+
+def without_support(scores, images, models=("model-0",)):
+    """Scores of models whose density is 0 at a fixation of these images."""
+    chosen = scores["model"].isin(models) & scores["metric"].isin(["IG", "LL"])
+    scores.loc[chosen & scores["image"].isin(images), "value"] = -np.inf
+    return scores
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_an_infinite_difference_is_no_rounding(tmp_path, count):
+    images = [f"{n:04d}" for n in range(count)]
+    folder = write(tmp_path / "run", lambda scores: without_support(scores, images))
+    found = compare(CompareOptions(folder, models=("model-0", "model-1"), draws=100))
+    row = found.table.set_index("metric").loc["IG"]
+    assert (row["mean_a"], row["difference"]) == (-np.inf, np.inf)
+    assert row["equal"] == 0
+    assert row["better"] >= count
+    assert np.isnan([row["p"], row["p_holm"], row["ci_low"], row["ci_high"]]).all()
+    assert not found.unchanged()
+    told = text(found)
+    assert "Identical" not in told
+    assert "+∞" in told
+    assert "neither a p nor an interval" in told
+    found = compare(CompareOptions(folder, models=("model-0", "model-1"), metrics=("IG",)))
+    assert len(found.moved(("model-0", "model-1"), "IG", 30)) == 20
+    files = write_comparison(found, tmp_path / "out")
+    assert any(file.suffix == ".png" for file in files)
+    assert pd.read_csv(tmp_path / "out" / "differences.csv")["difference"].tolist() == [np.inf]
+
+
+def test_infinite_on_both_sides_is_equal(tmp_path):
+    images, both = ["0003", "0004"], ("model-0", "model-1")
+    folder = write(tmp_path / "run", lambda scores: without_support(scores, images, both))
+    found = compare(CompareOptions(folder, models=both, metrics=("IG",), draws=100))
+    row = found.table.iloc[0]
+    assert (row["n_images"], row["equal"], row["better"] + row["worse"]) == (20, 2, 18)
+    assert np.isfinite([row["difference"], row["p"], row["ci_low"], row["ci_high"]]).all()
+    other = write(tmp_path / "other", lambda scores: without_support(scores, images, both))
+    assert len(compare(CompareOptions(folder, other)).unchanged()) == 6
+
+
+def test_infinite_differences_of_both_signs_have_no_mean(tmp_path):
+    def change(scores):
+        without_support(scores, ["0003"], ("model-0",))
+        return without_support(scores, ["0004"], ("model-1",))
+
+    folder = write(tmp_path / "run", change)
+    found = compare(CompareOptions(folder, models=("model-0", "model-1"), metrics=("IG",)))
+    row = found.table.iloc[0]
+    assert np.isnan([row["difference"], row["p"]]).all()
+    assert row["equal"] == 0
+    assert "neither a p nor an interval" in text(found)
+    assert write_comparison(found, tmp_path / "out")
 
 
 def test_the_holm_family_is_the_models_of_a_metric(tmp_path, before):

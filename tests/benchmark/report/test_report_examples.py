@@ -55,6 +55,12 @@ def test_without_a_second_model_or_gold_standard_there_are_fewer(results):
     assert names == ["fig8-gains-most", "fig9-loses-most"]
 
 
+def test_a_gold_standard_that_gains_nothing_chooses_no_images(results):
+    results.summary.loc[results.summary["model"] == "one", "explained"] = float("nan")
+    names = [choice.name for choice in choices(results, "one", "two", 1)]
+    assert names == ["fig8-gains-most", "fig9-loses-most"]
+
+
 def test_deepgaze_leads_where_it_was_scored(tmp_path):
     names = ("deepgaze2", "icf", "deepgaze1", "best")
     results = Results.read(make_folder(tmp_path / "r", n_models=4, names=names).write())

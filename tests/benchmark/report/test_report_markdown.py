@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import numpy as np
 import pytest
 
+from benchmark.report.html import html_page
+from benchmark.report.latex import latex_table
 from benchmark.report.markdown import escape, markdown_table
 from benchmark.report.results import Results
 
@@ -77,6 +80,31 @@ def test_notes_say_protocol_averages_and_what_a_dash_means(make):
         "IG: Information gain in bits per fixation, chance 0",
     ):
         assert part in text
+
+
+SHARES = ["explained", "explained_low", "explained_high"]
+
+
+def test_a_gold_standard_without_a_gain_leaves_nothing_to_explain(make):
+    folder = make(n_models=2)
+    note = "cannot be given where the gold standard's own gain is not above 0"
+    assert note not in markdown_table(Results.read(folder.write()))
+    folder.summary[SHARES] = np.nan
+    results = Results.read(folder.write())
+    told = markdown_table(results, ["IG", "AUC"])
+    assert f"Expl. IG {note}" in told
+    assert "Expl. IG" not in "".join(grid(told)[0])
+    assert note in latex_table(results).replace("~", " ")
+    assert note in unescape(html_page(results))
+    assert note not in markdown_table(results, ["AUC"])
+
+
+def test_shares_without_intervals_are_explained(make):
+    folder = make(n_models=2)
+    note = "Expl. IG lacks an interval where the gold standard gains nothing on some draws"
+    assert note not in markdown_table(Results.read(folder.write()))
+    folder.summary.loc[folder.summary["model"] != "gold", SHARES[1:]] = np.nan
+    assert note in markdown_table(Results.read(folder.write()), ["IG"])
 
 
 def test_images_without_a_score_are_reported(make):

@@ -11,7 +11,16 @@ from scipy.stats import kstest, permutation_test
 
 from benchmark import scores as suite
 from benchmark.scores import Column
-from benchmark.statistics.paired import contributions, difference, holm, paired_tests, sign_flip_p
+from benchmark.statistics.paired import (
+    can_separate,
+    contributions,
+    difference,
+    enough_flips,
+    holm,
+    paired_tests,
+    sign_flip_p,
+    smallest_p,
+)
 
 
 def random_columns(n_images=12, n_models=3, seed=0):
@@ -93,6 +102,35 @@ def test_no_more_false_findings_than_allowed():
     assert kstest(wrong, "uniform").pvalue < 1e-6  # the test would notice
 
 
+def test_the_smallest_p_is_that_of_models_that_always_differ():
+    for n_images in (1, 2, 6, 9):
+        assert sign_flip_p(np.ones((n_images, 1)), flips=300)[0] == smallest_p(n_images, 300)
+    assert sign_flip_p(np.ones((40, 1)), flips=300)[0] == smallest_p(40, 300) == 1 / 301
+
+
+def test_more_flips_are_drawn_where_so_few_could_separate_nothing():
+    assert enough_flips(91, 20_000) == 20_000
+    assert enough_flips(91, 1819) == 1819  # 91 / 1820 is 5 %
+    assert enough_flips(91, 1818) == 18_200
+    assert enough_flips(1035, 20_000) == 207_000
+
+
+@pytest.mark.parametrize(("n_images", "possible"), [(6, False), (9, True), (20, True)])
+def test_pairs_that_always_differ_are_separated_if_any_can_be(n_images, possible):
+    """Six pairs, which 6 / 32 cannot separate, and 99 flips, which are too few for any."""
+    frame = pd.concat(
+        pd.DataFrame(
+            {"model": f"m{k}", "image": range(n_images), "metric": "AUC", "value": float(k),
+             "n_fixations": 1}
+        )
+        for k in range(4)
+    )  # fmt: skip
+    tests = paired_tests(suite.columns(frame), "AUC", ["m3", "m2", "m1", "m0"], flips=99)
+    assert can_separate(tests, 99) == possible
+    assert (tests["p_holm"] <= 0.05).all() == possible
+    assert can_separate(tests.iloc[:0], 99)
+
+
 def rejected_stepwise(p, alpha):
     """Holm's procedure as he defines it: step down until one is not small enough."""
     rejected = np.zeros(len(p), dtype=bool)
@@ -163,6 +201,13 @@ def test_a_metric_over_fixations_is_tested_by_that_mean():
     assert per_fixation["p"].iloc[0] == pytest.approx(1.0)  # one image: both signs reach it
     assert per_fixation["better"].iloc[0] == 1
     assert per_fixation["worse"].iloc[0] == 8
+
+
+def test_infinite_values_are_equal_to_each_other_alone():
+    first = Column(np.array([-np.inf, -np.inf, 1.0]), np.ones(3))
+    second = Column(np.array([-np.inf, 0.0, 1.0]), np.ones(3))
+    assert difference(first, second).values.tolist() == [0, np.inf, 0]
+    assert difference(second, first).values.tolist() == [0, -np.inf, 0]
 
 
 def test_images_without_both_values_count_for_neither():

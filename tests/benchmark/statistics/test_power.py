@@ -8,6 +8,7 @@ from scipy.stats import norm, t, ttest_1samp
 
 from benchmark.scores import Bootstrap, Column
 from benchmark.statistics import power
+from benchmark.statistics.paired import sign_flip_p
 
 
 def column(n=200, mean=0.3, seed=0, weighted=True):
@@ -39,10 +40,26 @@ def test_without_a_difference_the_power_is_the_level():
     assert power.predicted_power(0, 1, 30) == pytest.approx(0.05)
     assert power.predicted_power(0, 0, 30) == 0.05
     assert power.predicted_power(0.1, 0, 30) == 1
-    assert np.isnan(power.predicted_power(0.1, 1, 1))
+    assert np.isnan(power.predicted_power(0.1, np.nan, 30))
 
 
-@pytest.mark.parametrize("n", [3, 10, 463, 1003, 100_000])
+@pytest.mark.parametrize("n", [1, 2, 4, 5])
+def test_too_few_images_to_reject_have_no_power(n):
+    """The smallest p of the sign-flip test of n images is 2 ** -(n - 1)."""
+    assert sign_flip_p(np.ones((n, 1)))[0] > power.LEVEL
+    assert power.predicted_power(9.0, 1.0, n) == power.predicted_power(9.0, 0.0, n) == 0
+    assert power.detectable(1.0, n) == np.inf
+
+
+def test_six_images_are_the_fewest():
+    assert power.fewest_images() == 6
+    assert power.fewest_images(0.01) == 8
+    assert sign_flip_p(np.ones((6, 1)))[0] <= power.LEVEL
+    assert power.predicted_power(9.0, 1.0, 6) > 0.99
+    assert power.images_needed(9.0, 1.0) == power.images_needed(9.0, 0.0) == 6
+
+
+@pytest.mark.parametrize("n", [6, 10, 463, 1003, 100_000])
 def test_the_detectable_difference_has_the_power_asked_for(n):
     smallest = power.detectable(0.7, n)
     assert power.predicted_power(smallest, 0.7, n) == pytest.approx(0.8, abs=1e-6)
@@ -53,7 +70,7 @@ def test_the_detectable_difference_has_the_power_asked_for(n):
 
 def test_power_is_defined_and_rises_with_every_difference():
     """scipy's noncentral t is NaN here and there."""
-    for n in (5, 50, 1003):
+    for n in (6, 50, 1003):
         powers = [power.predicted_power(d, 1, n) for d in np.linspace(0, 2, 301)]
         assert np.isfinite(powers).all()
         assert (np.diff(powers) >= -1e-9).all()
@@ -63,7 +80,7 @@ def test_power_is_defined_and_rises_with_every_difference():
 def test_images_needed_are_the_fewest(difference):
     n = int(power.images_needed(difference, 1.0))
     assert power.predicted_power(difference, 1.0, n) >= 0.8
-    assert n == 2 or power.predicted_power(difference, 1.0, n - 1) < 0.8
+    assert n == 6 or power.predicted_power(difference, 1.0, n - 1) < 0.8
     assert power.images_needed(0.0, 1.0) == np.inf
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from benchmark.cli import main
 from benchmark.errors import BenchmarkError, UnknownNameError
-from benchmark.statistics.command import StatisticsOptions, analyse, command_of, text
+from benchmark.statistics.command import StatisticsOptions, analyse, command_of, text, write
 from benchmark.statistics.text import p_value, signed, table
 from tests.benchmark.report.conftest import make_folder
 
@@ -91,6 +92,55 @@ def test_the_same_bytes_again(folder, tmp_path):
     assert len(files) == 11
     for file in files:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
+
+
+def test_too_few_images_to_separate_any_pair_are_told(found, tmp_path):
+    assert "cannot separate any pair" not in text(found)
+    folder = make_folder(tmp_path / "toy", n_models=2, n_images=6).write()
+    few = analyse(StatisticsOptions(folder, metrics=("IG", "AUC"), **FEW))
+    told = text(few)
+    assert "IG, AUC: so few images cannot separate any pair after correction" in told
+    assert "| cannot be |" in told
+    assert "0 of 6" not in told
+    assert "none can be below 0.031." in told
+    two = text(analyse(StatisticsOptions(folder, models=few.models[::3], **FEW)))
+    assert "cannot separate" not in two
+    assert "1 of 1" in two
+
+
+def test_flips_that_could_separate_no_pair_are_not_all(tmp_path):
+    folder = make_folder(tmp_path / "toy", n_models=6).write()
+    options = StatisticsOptions(folder, metrics=("IG",), draws=200, flips=99, repeats=50)
+    found = analyse(options)
+    assert len(found.tests) == 28
+    assert (found.tests["p_holm"] <= 0.05).any()
+    assert "5,600 times" in text(found)
+    assert "none can be below 1.8e−4." in text(found)
+
+
+def test_the_power_of_five_images_is_none(tmp_path):
+    folder = make_folder(tmp_path / "toy", n_models=1, n_images=5).write()
+    out = tmp_path / "out"
+    found = analyse(StatisticsOptions(folder, metrics=("IG",), out=out, **FEW))
+    assert (found.powers["power"] == 0).all()
+    assert (found.powers["images_needed"] >= 6).all()
+    assert "With fewer than 6 images no difference can be found." in text(found)
+    assert write(found) == out
+
+
+def test_an_infinite_difference_is_told(tmp_path):
+    folder = make_folder(tmp_path / "toy", n_models=2)
+    chosen = (folder.scores["model"] == "model-0") & (folder.scores["metric"] == "IG")
+    folder.scores.loc[chosen & (folder.scores["image"] == "0003"), "value"] = -np.inf
+    out = tmp_path / "out"
+    found = analyse(StatisticsOptions(folder.write(), metrics=("IG",), out=out, **FEW))
+    rows = found.tests[found.tests["other"] == "model-0"]
+    assert len(rows) == 3
+    assert (rows["difference"] == np.inf).all()
+    assert rows["p"].isna().all()
+    assert "neither a p nor an interval" in text(found)
+    assert "nan" not in text(found)
+    assert write(found) == out
 
 
 def test_what_cannot_be_tested_is_refused(folder, tmp_path):
