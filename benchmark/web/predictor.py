@@ -102,9 +102,8 @@ class Question:
         reduced = "" if self.size == self.source else f"; the density is of {size} pixels"
         most = "the most that are predicted here"
         if self.pixels_per_degree is None:
-            if not reduced:
-                return f"predicted as it is: models expect {expected}"
-            return f"reduced from {source} to {size} pixels, {most}{reduced}"
+            how = f"reduced, and its density, from {source} to {size} pixels, {most}"
+            return f"{how if reduced else 'predicted as it is'}: models expect {expected}"
         if self.working_size != self.expected_size:
             height, width = self.expected_size
             return (
