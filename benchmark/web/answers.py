@@ -91,7 +91,7 @@ def _reduced(density: NDArray) -> NDArray:
 
 def _longest(lines: Any, points: int) -> list[NDArray]:
     """The longest lines that have so many points together; the first is thinned if it has more."""
-    kept = []
+    kept: list[NDArray] = []
     for line in sorted(lines, key=len, reverse=True):
         if not kept and len(line) > points:
             step = -(-len(line) // (points - 1))

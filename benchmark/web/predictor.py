@@ -87,7 +87,7 @@ class Question:
 
     @property
     def working_size(self) -> tuple[int, int]:
-        """(height, width) at which the image is predicted: the expected size, or what is allowed."""
+        """(height, width) at which the image is predicted: the expected size, if allowed."""
         if self.pixels_per_degree is None:
             return self.size
         return limited(*self.expected_size, self.limit)
