@@ -33,8 +33,9 @@ class Workers:
         return future
 
     def close(self) -> None:
-        """Let the threads end after what was submitted."""
+        """Let the threads end after what was submitted; what is submitted later starts new ones."""
         if self._started:
+            self._started = False
             for _ in range(self.threads):
                 self._work.put(None)
 

@@ -156,6 +156,8 @@ def test_work_of_a_thread_that_exits_is_told():
         workers.submit(leave).result(5)
     assert workers.submit(lambda: 4).result(5) == 4
     workers.close()
+    assert workers.submit(lambda: 5).result(5) == 5
+    workers.close()
 
 
 ABANDONED = """
