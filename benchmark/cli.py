@@ -777,8 +777,12 @@ def paper(**options: Any) -> None:
     help="Size of a request.",
 )  # fmt: skip
 @click.option(
-    "--max-megapixels", type=click.FloatRange(min=0, min_open=True), default=12.0,
-    show_default=True, help="Size of an image.",
+    "--max-megapixels", type=click.FloatRange(min=0, min_open=True), default=50.0,
+    show_default=True, help="Size of an image that is taken.",
+)  # fmt: skip
+@click.option(
+    "--working-megapixels", type=click.FloatRange(min=0.001), default=2.0, show_default=True,
+    help="Size at which an image is predicted; larger ones are reduced to it.",
 )  # fmt: skip
 @click.option(
     "--allow-host", multiple=True, metavar="NAME",
@@ -793,6 +797,7 @@ def serve(
     timeout: float,
     max_mib: int,
     max_megapixels: float,
+    working_megapixels: float,
     allow_host: tuple[str, ...],
 ) -> None:
     """Serve predictions: a page to try an image on, and an interface for programs.
@@ -815,6 +820,7 @@ def serve(
         timeout=timeout,
         max_bytes=max_mib * 2**20,
         max_pixels=int(max_megapixels * 1e6),
+        working_pixels=int(working_megapixels * 1e6),
         hosts=allow_host or Settings.hosts,
     )
     start(host, port, settings)

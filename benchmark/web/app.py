@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from importlib.resources import files
 from typing import Annotated, Any, Literal
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, File, Form, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram
+from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client import generate_latest as prometheus_text
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartParser
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -25,11 +22,14 @@ from benchmark.datasets.photographs import locate, select
 from benchmark.predict import npy
 from benchmark.report.plots.overlay import overlay
 from benchmark.web import answers
-from benchmark.web.guard import Guard
-from benchmark.web.predictor import PIXELS_PER_DEGREE, Predictor, Question, default_centre_bias
+from benchmark.web.attend import Left, attend, unforeseen
+from benchmark.web.guard import HEADERS, Guard
+from benchmark.web.measured import Measured, Metrics
+from benchmark.web.predictor import Predictor, Question, default_centre_bias
 from benchmark.web.problem import Problem
-from benchmark.web.queue import Progress, Queue
+from benchmark.web.queue import Desk, Progress, Queue
 from benchmark.web.settings import Settings
+from benchmark.web.size import reduced
 from benchmark.web.upload import decode_centre_bias, decode_image, parse_fixations
 
 STATIC = {
@@ -40,6 +40,10 @@ STATIC = {
 EXAMPLES = ("astronaut", "coffee", "chelsea", "rocket")
 #: Images that are decoded, or answers that are drawn, at a time.
 THREADS = 2
+#: Requests that may wait for that.
+DESK = 64
+#: How a page is read; monitors ask for its head alone.
+READ = ["GET", "HEAD"]
 TICKET = r"^[A-Za-z0-9-]{0,64}$"
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": text}
@@ -52,6 +56,8 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         415: "This is no image of a known format.",
         422: "The request cannot be answered; the message says what to change.",
         429: "Too many predictions are waiting; Retry-After says when to try again.",
+        500: "The service failed.",
+        503: "There is not enough memory.",
         504: "The prediction took too long.",
     }.items()
 }
@@ -89,16 +95,17 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
     """
     settings = settings or Settings()
     predictor = predictor or Predictor(settings.models)
-    queue = Queue(settings.queue, settings.timeout, settings.kept_bytes)
-    threads = CapacityLimiter(THREADS)
-    metrics = _Metrics(queue)
+    queue = Queue(settings.queue, settings.kept_bytes)
+    desk = Desk(THREADS, DESK)
+    metrics = Metrics(queue)
     # uploads stay in memory: their size is limited before they are parsed
     MultiPartParser.spool_max_size = max(MultiPartParser.spool_max_size, settings.max_bytes + 1)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await to_thread.run_sync(queue.close)
+        queue.close()
+        desk.close()
 
     app = FastAPI(
         title="Where people look",
@@ -126,50 +133,76 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
     async def refused(_: Request, error: HTTPException) -> JSONResponse:
         return JSONResponse({"detail": str(error.detail)}, error.status_code, error.headers)
 
-    async def in_thread(function: Any, *arguments: Any) -> Any:
-        return await to_thread.run_sync(partial(function, *arguments), limiter=threads)
+    @app.exception_handler(Exception)
+    async def failed(_: Request, error: Exception) -> JSONResponse:
+        told = unforeseen(error)  # outside of the guard, so that its headers are added here
+        return JSONResponse({"detail": told.message}, told.status, HEADERS)
 
-    async def asked(
+    async def attended(
+        request: Request, ticket: str, work: Callable[[], Awaitable[Response]]
+    ) -> Response:
+        """The answer of a request that is followed, and dropped when nobody waits for it."""
+        with queue.follow(ticket):
+            try:
+                return await attend(request, work, settings.timeout)
+            except Left:
+                queue.left += 1
+                return Response(status_code=499)  # read by nobody, and counted
+            except asyncio.TimeoutError as error:
+                queue.timed_out += 1
+                raise Problem(
+                    504,
+                    f"the answer took longer than {settings.timeout:g} s: try a smaller image.",
+                ) from error
+
+    async def understood(
         image: UploadFile,
         model: str,
         centre_bias: str,
         centre_bias_file: UploadFile | None,
         pixels_per_degree: float | None,
-        ticket: str,
-    ) -> tuple[Question, Any]:
-        """The question of a request, and its answer."""
-        with queue.follow(ticket):
-            pixels = await in_thread(decode_image, await image.read(), settings)
-            prior = None
-            if centre_bias_file is not None and centre_bias_file.size:
-                data = await centre_bias_file.read()
-                prior = await in_thread(decode_centre_bias, data, pixels.shape[:2], settings)
-            question = Question(
-                pixels, model or predictor.default, centre_bias, prior, pixels_per_degree
-            )
-            predictor.check(question, settings.max_pixels)
-            key = await in_thread(lambda: question.key)
-            return question, await queue.answer(
-                key, lambda: predictor.log_density(question), ticket
-            )
+    ) -> Question:
+        """The question that a request asks."""
+
+        def decoded(data: bytes) -> tuple[tuple[int, int], Any]:
+            pixels = decode_image(data, settings)
+            height, width = pixels.shape[:2]
+            return (height, width), reduced(pixels, settings.working_pixels)
+
+        source, pixels = await desk.do(decoded, await image.read())
+        prior = None
+        if centre_bias_file is not None and centre_bias_file.size:
+            data = await centre_bias_file.read()
+            prior = await desk.do(decode_centre_bias, data, pixels.shape[:2], settings)
+        question = Question(
+            pixels,
+            model or predictor.default,
+            centre_bias,
+            prior,
+            pixels_per_degree,
+            source,
+            settings.working_pixels,
+        )
+        predictor.check(question)
+        return question
+
+    async def predicted(question: Question, ticket: str) -> Any:
+        key = await desk.do(lambda: question.key)
+        return await queue.answer(key, lambda: predictor.log_density(question), ticket)
 
     def described(question: Question) -> dict[str, Any]:
-        height, width = question.pixels.shape[:2]
+        height, width = question.source
         rows, columns = question.working_size
-        note = (
-            f"predicted as it is: models expect {PIXELS_PER_DEGREE:g} pixels per degree"
-            if question.pixels_per_degree is None
-            else f"resized from {width} x {height} to {columns} x {rows} pixels, which are "
-            f"{PIXELS_PER_DEGREE:g} pixels per degree"
-        )
         return {
             "model": question.model,
-            "centre_bias": question.centre_bias,
+            "centre_bias": predictor.centre_bias(question),
             "height": height,
             "width": width,
             "predicted_height": rows,
             "predicted_width": columns,
-            "note": note,
+            "density_height": question.size[0],
+            "density_width": question.size[1],
+            "note": question.note,
             "version": __version__,
         }
 
@@ -186,6 +219,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         },
     )
     async def predict(
+        request: Request,
         image: Image,
         model: Model = "",
         centre_bias: CentreBias = "on",
@@ -196,59 +230,110 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         seed: Annotated[int, Form(ge=0, lt=2**32)] = 0,
         ticket: Ticket = "",
     ) -> Response:
-        """Predict an image: where people look in it."""
-        question, log_density = await asked(
-            image, model, centre_bias, centre_bias_file, pixels_per_degree, ticket
-        )
-        if format == "json":
+        """Predict an image: where people look in it.
+
+        An image of more pixels than the service predicts is reduced, and npy, CSV and PNG are of
+        the reduced size; places, contours and drawn fixations are in pixels of the image sent. The
+        answer says so: "note" in JSON, else the header Prediction-Note.
+        """
+
+        async def work() -> Response:
+            question = await understood(
+                image, model, centre_bias, centre_bias_file, pixels_per_degree
+            )
+            log_density = await predicted(question, ticket)
 
             def content() -> dict[str, Any]:
                 return {
                     **described(question),
                     "heat": answers.heat(log_density),
-                    "contours": answers.contours(log_density),
-                    "places": answers.places(log_density),
-                    "samples": answers.samples(log_density, samples, seed),
+                    "contours": answers.contours(log_density, question.source),
+                    "places": answers.places(log_density, question.source),
+                    "samples": answers.samples(log_density, samples, seed, question.source),
                 }
 
-            return JSONResponse(await in_thread(content))
-        if format == "npy":
-            body, kind = await in_thread(npy, log_density), "application/octet-stream"
-        elif format == "csv":
-            body, kind = await in_thread(answers.csv, log_density), "text/csv"
-        else:
-            body = await in_thread(overlay, question.pixels, log_density)
-            kind = "image/png"
-        disposition = f'attachment; filename="prediction.{format}"'
-        return Response(body, media_type=kind, headers={"content-disposition": disposition})
+            if format == "json":
+                return JSONResponse(await desk.do(content))
+            if format == "npy":
+                body, kind = await desk.do(npy, log_density), "application/octet-stream"
+            elif format == "csv":
+                body, kind = await desk.do(answers.csv, log_density), "text/csv"
+            else:
+                body = await desk.do(overlay, question.pixels, log_density)
+                kind = "image/png"
+            headers = {
+                "content-disposition": f'attachment; filename="prediction.{format}"',
+                "prediction-note": question.note,
+            }
+            return Response(body, media_type=kind, headers=headers)
+
+        return await attended(request, ticket, work)
 
     @app.post("/score", responses=PROBLEMS)
     async def score(
+        request: Request,
         image: Image,
         fixations: Annotated[
-            str, Form(description="CSV with the columns x,y: pixels, from the top left")
-        ],
+            str,
+            Form(
+                description="CSV with the columns x,y: pixels of the image, from the top left; up "
+                "to 1 MiB, else as a file"
+            ),
+        ] = "",
+        fixations_file: Annotated[
+            UploadFile | None, File(description="the same CSV as a file")
+        ] = None,
         model: Model = "",
         centre_bias: CentreBias = "on",
         centre_bias_file: CentreBiasFile = None,
         pixels_per_degree: Resolution = None,
         ticket: Ticket = "",
-    ) -> JSONResponse:
+    ) -> Response:
         """Score fixations measured on an image under a model's prediction of it.
 
-        Information gain is relative to the centre bias: the uploaded one, else MIT1003's.
+        Information gain is relative to the centre bias: the uploaded one, else MIT1003's. Of an
+        image of more pixels than the service predicts, the reduced density is scored.
         """
-        question, log_density = await asked(
-            image, model, centre_bias, centre_bias_file, pixels_per_degree, ticket
-        )
 
-        def content() -> dict[str, Any]:
-            shape = question.pixels.shape[:2]
-            x, y = parse_fixations(fixations, shape)
-            baseline = question.prior if question.prior is not None else default_centre_bias(shape)
-            return {**described(question), **answers.score(log_density, baseline, x, y)}
+        async def work() -> Response:
+            text = await fixations_text(fixations, fixations_file)
+            question = await understood(
+                image, model, centre_bias, centre_bias_file, pixels_per_degree
+            )
+            x, y = await desk.do(parse_fixations, text, question.source)
+            log_density = await predicted(question, ticket)
 
-        return JSONResponse(await in_thread(content))
+            def content() -> dict[str, Any]:
+                baseline = question.prior
+                if baseline is None:
+                    baseline = default_centre_bias(question.size)
+                scores = answers.score(log_density, baseline, x, y, question.source)
+                return {**described(question), **scores}
+
+            return JSONResponse(await desk.do(content))
+
+        return await attended(request, ticket, work)
+
+    @app.post(
+        "/preview",
+        response_class=Response,
+        responses={
+            200: {
+                "description": f"png: the image, at most {answers.SIDE} pixels a side.",
+                "content": {"image/png": {}},
+            },
+            **PROBLEMS,
+        },
+    )
+    async def preview(request: Request, image: Image) -> Response:
+        """The image as it is predicted: decoded, and turned as its EXIF orientation says."""
+
+        async def work() -> Response:
+            data = await image.read()
+            body = await desk.do(lambda: answers.preview(decode_image(data, settings)))
+            return Response(body, media_type="image/png")
+
+        return await attended(request, "", work)
 
     @app.get("/models")
     def models() -> list[dict[str, Any]]:
@@ -260,6 +345,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         """How far the request is that was sent with this ticket and is not yet answered."""
         return queue.progress(ticket)
 
+    @app.head("/health", include_in_schema=False)
     @app.get("/health")
     async def health() -> dict[str, Any]:
         """Whether the service answers, and how many predictions wait or run."""
@@ -276,27 +362,27 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         """Counters and times in Prometheus's text format."""
         return Response(prometheus_text(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
-    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
+    @app.api_route("/", methods=READ, response_class=HTMLResponse, include_in_schema=False)
     def page() -> HTMLResponse:
         return HTMLResponse(_static("page.html"))
 
-    @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
+    @app.api_route("/docs", methods=READ, response_class=HTMLResponse, include_in_schema=False)
     def docs() -> HTMLResponse:
         from benchmark.web.docs import docs_page
 
         return HTMLResponse(docs_page(app.openapi()))
 
-    @app.get("/static/{name}", include_in_schema=False)
+    @app.api_route("/static/{name}", methods=READ, include_in_schema=False)
     def static(name: str) -> Response:
         if name not in STATIC:
             raise Problem(404, "there is no such file.")
         return Response(_static(name), media_type=STATIC[name])
 
-    @app.get("/examples", include_in_schema=False)
+    @app.api_route("/examples", methods=READ, include_in_schema=False)
     def examples() -> list[str]:
         return list(EXAMPLES)
 
-    @app.get("/examples/{name}", include_in_schema=False)
+    @app.api_route("/examples/{name}", methods=READ, include_in_schema=False)
     def example(name: str) -> Response:
         if name not in EXAMPLES:
             raise Problem(404, f"there is no such example. Known: {', '.join(EXAMPLES)}.")
@@ -304,14 +390,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         kind = "image/png" if file.suffix == ".png" else "image/jpeg"
         return Response(file.read_bytes(), media_type=kind)
 
-    @app.middleware("http")
-    async def measured(request: Request, call_next: Any) -> Response:
-        began = time.monotonic()
-        response = await call_next(request)
-        route = request.scope.get("route")
-        metrics.count(getattr(route, "path", "unknown"), response.status_code, began)
-        return response
-
+    app.add_middleware(Measured, metrics=metrics)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.hosts))
     return app
@@ -321,37 +400,17 @@ def _static(name: str) -> str:
     return files("benchmark.web").joinpath("static", name).read_text(encoding="utf-8")
 
 
-class _Metrics:
-    """Counters of a service, in a registry of its own."""
+async def fixations_text(text: str, file: UploadFile | None) -> str:
+    """The CSV of a request, from its field or its file.
 
-    def __init__(self, queue: Queue):
-        self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "benchmark_requests", "Requests answered", ("address", "status"), registry=self.registry
-        )
-        self.seconds = Histogram(
-            "benchmark_request_seconds", "Time to answer", ("address",), registry=self.registry
-        )
-        self.queue = queue
-        self.registry.register(self)  # type: ignore[arg-type]
-
-    def count(self, address: str, status: int, began: float) -> None:
-        """Count a request that began at a time of the monotonic clock."""
-        self.requests.labels(address, str(status)).inc()
-        self.seconds.labels(address).observe(time.monotonic() - began)
-
-    def collect(self) -> Any:
-        """The queue's state, as Prometheus asks for it."""
-        yield GaugeMetricFamily(
-            "benchmark_predictions_pending", "Predictions that wait or run", self.queue.pending
-        )
-        for name, text in {
-            "computed": "Predictions computed",
-            "shared": "Requests that shared a computation in flight",
-            "repeated": "Requests answered from memory",
-            "refused": "Requests refused because the queue was full",
-            "timed_out": "Requests given up",
-        }.items():
-            yield CounterMetricFamily(
-                f"benchmark_predictions_{name}", text, getattr(self.queue, name)
-            )
+    Raises:
+        Problem: there are both, or the file is no text in UTF-8 (422).
+    """
+    if file is None or not file.size:
+        return text
+    if text.strip():
+        raise Problem(422, "send the fixations as fixations or as fixations_file, not as both.")
+    try:
+        return (await file.read()).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Problem(422, "the file of fixations is no text in UTF-8: save it as CSV.") from error

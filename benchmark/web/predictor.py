@@ -5,18 +5,19 @@ from __future__ import annotations
 import copy
 import hashlib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from benchmark import registry
 from benchmark.errors import BenchmarkError
 from benchmark.evaluate import checked
 from benchmark.predict import build
 from benchmark.web.problem import Problem
+from benchmark.web.settings import Settings
+from benchmark.web.size import limited, resized
 from benchmark.web.upload import resized_log_density
 from models.base import UnavailableError
 from models.deepgaze.mixture import Mixture
@@ -29,6 +30,8 @@ DEFAULT = "deepgaze2"
 PIXELS_PER_DEGREE = 35.0
 #: Images whose readouts' maps are kept, for another centre bias or a mixture that shares them.
 KEPT_IMAGES = 8
+#: Sizes of images whose default centre bias is kept.
+KEPT_PRIORS = 4
 #: How much an image may be enlarged or reduced to come to that.
 LARGEST_ZOOM = 8.0
 
@@ -38,10 +41,12 @@ class Question:
     """What is to be predicted; equal keys have equal answers.
 
     Attributes:
-        pixels: (height, width, 3).
-        centre_bias: "on" (the one the model was trained with), "off", or "uploaded".
+        pixels: (height, width, 3); the density is of that size.
+        centre_bias: "on" (the one the model was trained with, if any), "off", or "uploaded".
         prior: natural log of the uploaded centre bias, (height, width).
         pixels_per_degree: of the image as it was seen; None predicts it as it is.
+        source_size: (height, width) of the image that was sent, if ``pixels`` are a reduced copy.
+        limit: pixels that are predicted at most.
     """
 
     pixels: NDArray[np.uint8]
@@ -49,6 +54,8 @@ class Question:
     centre_bias: str = "on"
     prior: NDArray[np.float64] | None = None
     pixels_per_degree: float | None = None
+    source_size: tuple[int, int] | None = None
+    limit: int = Settings.working_pixels
 
     @property
     def key(self) -> str:
@@ -56,18 +63,56 @@ class Question:
         digest = hashlib.sha256(np.ascontiguousarray(self.pixels).data)
         if self.prior is not None:
             digest.update(np.ascontiguousarray(self.prior).data)
-        settings = (self.pixels.shape, self.model, self.centre_bias, self.pixels_per_degree)
+        settings = (self.size, self.source, self.model, self.centre_bias, self.pixels_per_degree)
         digest.update(repr(settings).encode())
         return digest.hexdigest()
 
     @property
-    def working_size(self) -> tuple[int, int]:
-        """(height, width) at which the image is predicted."""
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the density."""
         height, width = self.pixels.shape[:2]
-        if self.pixels_per_degree is None:
-            return height, width
-        zoom = PIXELS_PER_DEGREE / self.pixels_per_degree
+        return height, width
+
+    @property
+    def source(self) -> tuple[int, int]:
+        """(height, width) of the image that was sent."""
+        return self.source_size or self.size
+
+    @property
+    def expected_size(self) -> tuple[int, int]:
+        """(height, width) at which the image has the resolution that models expect, if known."""
+        zoom = PIXELS_PER_DEGREE / (self.pixels_per_degree or PIXELS_PER_DEGREE)
+        height, width = self.source
         return max(2, round(height * zoom)), max(2, round(width * zoom))
+
+    @property
+    def working_size(self) -> tuple[int, int]:
+        """(height, width) at which the image is predicted: the expected size, if allowed."""
+        if self.pixels_per_degree is None:
+            return self.size
+        return limited(*self.expected_size, self.limit)
+
+    @property
+    def note(self) -> str:
+        """How the image was resized, as a person is told."""
+        source, size, working = (
+            f"{width} x {height}" for height, width in (self.source, self.size, self.working_size)
+        )
+        expected = f"{PIXELS_PER_DEGREE:g} pixels per degree"
+        reduced = "" if self.size == self.source else f"; the density is of {size} pixels"
+        most = "the most that are predicted here"
+        if self.pixels_per_degree is None:
+            how = f"reduced, and its density, from {source} to {size} pixels, {most}"
+            return f"{how if reduced else 'predicted as it is'}: models expect {expected}"
+        if self.working_size != self.expected_size:
+            height, width = self.expected_size
+            return (
+                f"resized from {source} to {working} pixels, {most}; {expected} would be "
+                f"{width} x {height}{reduced}"
+            )
+        if self.working_size == self.source:
+            return f"predicted as it is, at {expected}"
+        return f"resized from {source} to {working} pixels, which are {expected}{reduced}"
 
 
 @dataclass(frozen=True)
@@ -123,16 +168,21 @@ class Predictor:
         ]
 
     def centre_biases(self, name: str) -> tuple[str, ...]:
-        """What may be said of the centre bias; a model without one predicts as "on"."""
+        """What the centre bias may be; "none" alone for a model without one."""
         model = self.models[name]
-        found = ["on"]
-        if hasattr(model, "log_density_without_prior"):
-            found.append("off")
+        if not hasattr(model, "log_density_without_prior"):
+            return ("none",)
+        found = ["on", "off"]
         if isinstance(model, (DeepGaze, Mixture)):
             found.append("uploaded")
         return tuple(found)
 
-    def check(self, question: Question, max_pixels: int) -> None:
+    def centre_bias(self, question: Question) -> str:
+        """Which centre bias a question is answered with; "on" is "none" of a model without one."""
+        none = self.centre_biases(question.model) == ("none",)
+        return "none" if none and question.centre_bias == "on" else question.centre_bias
+
+    def check(self, question: Question) -> None:
         """Refuse what cannot be answered.
 
         Raises:
@@ -141,12 +191,12 @@ class Predictor:
         if question.model not in self.models:
             known = ", ".join(self.models)
             raise Problem(404, f"there is no model of that name here. Known: {known}.")
-        if question.centre_bias not in self.centre_biases(question.model):
-            able = ", ".join(self.centre_biases(question.model))
+        able = self.centre_biases(question.model)
+        if self.centre_bias(question) not in able:
             raise Problem(
                 422,
                 f"the centre bias of {question.model} cannot be {question.centre_bias!r}; "
-                f"possible: {able}.",
+                f"possible: {', '.join(able)}.",
             )
         if (question.centre_bias == "uploaded") != (question.prior is not None):
             raise Problem(
@@ -160,23 +210,11 @@ class Predictor:
                     422,
                     f"pixels_per_degree is {resolution:g}; expected {lowest:g} to {highest:g}.",
                 )
-            height, width = question.working_size
-            if height * width > max_pixels:
-                raise Problem(
-                    413,
-                    f"at {resolution:g} pixels per degree the image would be enlarged to {width} x "
-                    f"{height} pixels, more than {max_pixels}. Send a smaller copy.",
-                )
 
     def log_density(self, question: Question) -> NDArray[np.float64]:
-        """Natural log of the density over the image's own pixels, (height, width)."""
+        """Natural log of the density over the question's pixels, (height, width)."""
         model = self.models[question.model]
-        pixels = question.pixels
-        shape = pixels.shape[:2]
-        if question.working_size != shape:
-            height, width = question.working_size
-            resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)
-            pixels = np.asarray(resized)
+        pixels = resized(question.pixels, question.working_size)
         if question.prior is not None:
             model = _with_prior(model, GivenPrior(question.prior))
         off = question.centre_bias == "off"
@@ -187,7 +225,7 @@ class Predictor:
             raise Problem(422, f"{question.model} cannot predict this image: {error}") from error
         finally:
             _forget(model)
-        return found if found.shape == shape else resized_log_density(found, shape)
+        return resized_log_density(found, question.size) if found.shape != question.size else found
 
 
 def _candidates() -> list[str]:
@@ -229,9 +267,15 @@ def _prior_tables() -> tuple[NDArray[np.float32], ...]:
     return tuple(member.priors[weights.first].numpy() for member in weights.members)
 
 
+@lru_cache(maxsize=KEPT_PRIORS)
 def default_centre_bias(shape: tuple[int, int]) -> NDArray[np.float64]:
     """Natural log of MIT1003's centre bias on an image of ``shape``: what DeepGaze II's readouts
-    were trained with, the mean of all folds."""
+    were trained with, the mean of all folds. Read-only, since it is kept."""
     lattice = Lattice.of_pixels(*shape)
-    mean = np.mean([np.exp(log_prior(t, lattice).astype(float)) for t in _prior_tables()], axis=0)
-    return np.log(mean / mean.sum())
+    total = np.zeros(shape)
+    for table in _prior_tables():
+        total += np.exp(log_prior(table, lattice).astype(float))
+    mean = total / len(_prior_tables())
+    found = np.log(mean / mean.sum())
+    found.flags.writeable = False
+    return found

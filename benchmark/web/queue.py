@@ -1,4 +1,5 @@
-"""A bounded queue before one computing thread: equal questions share one answer."""
+"""Bounded queues before threads: of predictions, where equal questions share one answer, and of
+what surrounds them."""
 
 from __future__ import annotations
 
@@ -7,13 +8,15 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from numpy.typing import NDArray
 
 from benchmark.web.problem import Problem
+from benchmark.web.workers import Workers
 
 #: Seconds that a prediction is thought to take before one was timed.
 FIRST_GUESS = 2.0
@@ -41,19 +44,22 @@ class Queue:
     little where they are; see results/speed-batching.
 
     Args:
-        size: computations that may wait or run; more are refused.
-        timeout: seconds until a request is given up. A computation that nobody waits for any more
-            is dropped, unless it has begun.
+        size: computations that may wait or run; more are refused. A computation that nobody waits
+            for any more is dropped, unless it has begun.
         kept_bytes: memory for the answers given last.
+
+    Attributes:
+        timed_out: requests that were given up.
+        left: requests whose clients left before they were answered.
     """
 
-    def __init__(self, size: int, timeout: float, kept_bytes: int):
+    def __init__(self, size: int, kept_bytes: int):
         self.size = size
-        self.timeout = timeout
         self.kept_bytes = kept_bytes
-        self.computed = self.shared = self.repeated = self.refused = self.timed_out = 0
+        self.computed = self.shared = self.repeated = self.refused = 0
+        self.timed_out = self.left = 0
         self.seconds = FIRST_GUESS
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="predict")
+        self._thread = Workers(1, "predict")
         self._running: dict[str, Future[NDArray]] = {}
         self._waiting: dict[str, int] = {}
         self._kept: OrderedDict[str, NDArray] = OrderedDict()
@@ -108,7 +114,7 @@ class Queue:
             ticket: a name that is followed, see :meth:`follow`.
 
         Raises:
-            Problem: the queue is full (429) or the time is over (504).
+            Problem: the queue is full (429).
         """
         if ticket:
             self._tickets[ticket] = key
@@ -133,12 +139,7 @@ class Queue:
         awaited = asyncio.wrap_future(future)
         awaited.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
-            return await asyncio.wait_for(asyncio.shield(awaited), self.timeout)
-        except asyncio.TimeoutError as error:
-            self.timed_out += 1
-            raise Problem(
-                504, f"the prediction took longer than {self.timeout:g} s: try a smaller image."
-            ) from error
+            return await asyncio.shield(awaited)
         finally:
             self._waiting[key] -= 1
             if not self._waiting[key]:
@@ -174,5 +175,49 @@ class Queue:
             self._kept.popitem(last=False)
 
     def close(self) -> None:
-        """Finish what was started, and drop what was not."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        """Drop what nobody waits for: requests are answered, or given up, before."""
+        for future in list(self._running.values()):
+            future.cancel()
+        self._thread.close()
+
+
+class Desk:
+    """Does what surrounds predictions, decoding and drawing, in a few threads.
+
+    Args:
+        threads: that work at a time.
+        size: works that may wait or run; more are refused.
+    """
+
+    def __init__(self, threads: int, size: int):
+        self.size = size
+        self.pending = 0
+        self._threads = Workers(threads, "desk")
+
+    async def do(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """What a function returns; it is not called if nobody waits for it when its turn comes.
+
+        Raises:
+            Problem: too much waits already (429).
+        """
+        if self.pending >= self.size:
+            raise Problem(
+                429, "too many requests wait already: try again in 2 s.", {"Retry-After": "2"}
+            )
+        loop = asyncio.get_running_loop()
+
+        def tell(_: Future[Any]) -> None:
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(self._finished)
+
+        self.pending += 1
+        future = self._threads.submit(lambda: function(*arguments))
+        future.add_done_callback(tell)
+        return await asyncio.wrap_future(future)
+
+    def _finished(self) -> None:
+        self.pending -= 1
+
+    def close(self) -> None:
+        """Take no more work."""
+        self._threads.close()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import math
 import warnings
 from dataclasses import replace
 
 from benchmark.errors import BenchmarkError
 from benchmark.web.settings import Settings
 
-#: Seconds that requests in flight get after the service was told to stop.
-GRACE = 60
+#: Seconds that answers get to be sent, after the service was told to stop and all are computed.
+GRACE = 10
 
 
 def serve(host: str, port: int, settings: Settings) -> None:
@@ -50,7 +51,7 @@ def serve(host: str, port: int, settings: Settings) -> None:
         port=port,
         http=HeadTimeout,
         server_header=False,
-        timeout_graceful_shutdown=GRACE,
+        timeout_graceful_shutdown=grace(settings),
         limit_concurrency=1000,
         access_log=False,  # addresses of clients are nobody's business
     )
@@ -62,6 +63,11 @@ def serve(host: str, port: int, settings: Settings) -> None:
                 f"port {port} of {host} cannot be used: another program has it, or it is not this "
                 "machine's address. Choose another with --port or --host."
             ) from error
+
+
+def grace(settings: Settings) -> int:
+    """Seconds that requests in flight get after the service was told to stop: all they may take."""
+    return math.ceil(settings.upload_timeout + settings.timeout) + GRACE
 
 
 def is_loopback(host: str) -> bool:

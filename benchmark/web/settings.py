@@ -15,8 +15,10 @@ class Settings:
         max_bytes: of a request's body.
         max_pixels: of an image, known from its header before it is decoded.
         max_side: of an image, in pixels.
+        working_pixels: of an image as it is predicted; larger ones are reduced to that, and so are
+            their densities.
         queue: predictions that may wait or run at a time; beyond it requests are refused (429).
-        timeout: seconds until a request for a prediction is given up (504).
+        timeout: seconds until a request is given up (504), from its upload to its answer.
         upload_timeout: seconds in which the body of a request has to arrive (408).
         kept_bytes: memory for the predictions made last, so that a download or a score of what
             was just shown is not computed again.
@@ -25,8 +27,9 @@ class Settings:
 
     models: tuple[str, ...] = ()
     max_bytes: int = 20 * 2**20
-    max_pixels: int = 12_000_000
-    max_side: int = 8_000
+    max_pixels: int = 50_000_000
+    max_side: int = 12_000
+    working_pixels: int = 2_000_000
     queue: int = 16
     timeout: float = 120.0
     upload_timeout: float = 30.0

@@ -17,7 +17,7 @@ from PIL import Image
 from benchmark.predict import is_turned
 from benchmark.web.problem import Problem
 from benchmark.web.settings import Settings
-from models.deepgaze.images import as_rgb
+from benchmark.web.size import banded_rgb, reduced
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP")
 #: Rows of a file of fixations.
@@ -61,7 +61,7 @@ def decode_image(data: bytes, settings: Settings) -> NDArray[np.uint8]:
         pixels = imageio.imread(
             io.BytesIO(data), plugin="pillow", index=0, rotate=turned, **options
         )
-        return as_rgb(np.asarray(pixels))
+        return banded_rgb(np.asarray(pixels))
     except Exception as error:
         raise Problem(
             422, "the image is damaged, or of a kind that cannot be read: save it anew as PNG."
@@ -80,7 +80,8 @@ def decode_centre_bias(data: bytes, shape: tuple[int, int], settings: Settings) 
     if data.startswith(_NPY):
         values = _npy(data, settings)
     else:
-        grey = decode_image(data, settings).astype(np.float64).mean(axis=2)
+        pixels = reduced(decode_image(data, settings), settings.working_pixels)
+        grey = pixels.astype(np.float64).mean(axis=2)
         values = np.log(grey + 0.5)
     return resized_log_density(values, shape)
 

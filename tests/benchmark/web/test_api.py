@@ -15,12 +15,19 @@ from PIL import Image, ImageOps
 
 from benchmark.predict import build, predict, read_image
 from benchmark.web.app import create_app
-from benchmark.web.predictor import Predictor, default_centre_bias
+from benchmark.web.predictor import (
+    KEPT_PRIORS,
+    Predictor,
+    _prior_tables,
+    default_centre_bias,
+)
 from benchmark.web.upload import decode_image
 from metrics.auc import auc
 from metrics.information_gain import information_gain, log_likelihood
 from metrics.nss import nss
 from models.deepgaze.images import as_rgb
+from models.deepgaze.prior import log_prior
+from models.deepgaze.readout import Lattice
 from tests.benchmark.web.conftest import LIMITS, encoded, picture, predictor
 
 
@@ -83,8 +90,49 @@ def test_scores_are_those_of_the_metrics(client, quick, image):
     assert answer["AUC"] == pytest.approx(auc(np.exp(log_density), x, y).mean(), abs=1e-12)
 
 
+@pytest.mark.parametrize("alone", ["x,y\n60,2", "x,y\n1,zwei", ""])
+def test_wrong_fixations_are_told_before_anything_is_predicted(client, quick, image, alone):
+    assert ask(client, image, "/score", fixations=alone).status_code == 422
+    assert quick.calls == 0
+
+
+def test_scored_fixations_are_told_again(client, image, monkeypatch):
+    text = "y,subject,x\n4,a,3\n39.9,b,59.9\n30,a,50"
+    answer = ask(client, image, "/score", fixations=text).json()
+    assert answer["fixations"] == [[3, 4], [59.9, 39.9], [50, 30]]
+    monkeypatch.setattr("benchmark.web.answers.SCORED_POINTS", 2)
+    answer = ask(client, image, "/score", fixations=text).json()
+    assert answer["fixations"] == [[3, 4], [59.9, 39.9]]
+    assert answer["n_fixations"] == len(answer["IG_per_fixation"]) == 3
+
+
+def test_fixations_are_taken_as_a_file(quick, image):
+    client = TestClient(create_app(replace(LIMITS, max_bytes=2**22), predictor(quick=quick)))
+    text = "\ufeffx,y\n" + "12.3456789,23.456789\n" * 100_000
+    assert len(text) > 2**20
+    answer = ask(client, image, "/score", {"fixations_file": ("f.csv", text.encode())})
+    assert answer.json()["n_fixations"] == 100_000
+    both = {"fixations_file": ("f.csv", b"x,y\n1,2")}
+    assert ask(client, image, "/score", both, fixations="x,y\n1,2").status_code == 422
+    broken = ask(client, image, "/score", {"fixations_file": ("f.csv", b"x,y\n\xff,2")})
+    assert broken.status_code == 422
+    assert "UTF-8" in broken.json()["detail"]
+
+
 def test_the_default_centre_bias_is_a_density():
     assert np.exp(default_centre_bias((37, 91))).sum() == pytest.approx(1, abs=1e-9)
+
+
+def test_the_default_centre_bias_is_the_mean_of_the_folds_and_kept():
+    shape = (37, 91)
+    lattice = Lattice.of_pixels(*shape)
+    folds = [np.exp(log_prior(table, lattice).astype(float)) for table in _prior_tables()]
+    mean = np.mean(folds, axis=0)
+    np.testing.assert_array_equal(default_centre_bias(shape), np.log(mean / mean.sum()))
+    assert default_centre_bias(shape) is default_centre_bias(shape)
+    for side in range(10, 30):
+        default_centre_bias((side, side))
+    assert default_centre_bias.cache_info().currsize == KEPT_PRIORS
 
 
 def test_an_uploaded_centre_bias_replaces_the_trained_one():
@@ -112,6 +160,12 @@ def test_an_image_is_resized_to_what_models_expect(client, quick):
     values = np.exp(density(ask(client, image, pixels_per_degree=70, format="npy")).astype(float))
     assert values.shape == (40, 60)
     assert values.sum() == pytest.approx(1, abs=1e-4)
+
+
+def test_an_image_of_the_expected_resolution_is_not_resized(client):
+    answer = ask(client, encoded(picture(40, 60)), pixels_per_degree=35).json()
+    assert (answer["predicted_height"], answer["predicted_width"]) == (40, 60)
+    assert answer["note"] == "predicted as it is, at 35 pixels per degree"
 
 
 def test_images_are_turned_as_their_exif_says(client):
@@ -157,7 +211,6 @@ def test_every_format_is_taken(client, kind, mode):
         ({"pixels_per_degree": "0"}, 422, "pixels_per_degree"),
         ({"pixels_per_degree": "nan"}, 422, "pixels_per_degree"),
         ({"pixels_per_degree": "1e9"}, 422, "expected"),
-        ({"pixels_per_degree": "4.4"}, 413, "enlarged"),
         ({"samples": "100000"}, 422, "samples"),
         ({"format": "exe"}, 422, "format"),
         ({"seed": "-1"}, 422, "seed"),
@@ -400,6 +453,51 @@ def test_a_model_that_fails_is_told(client, quick, image):
     assert "no such luck" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (RuntimeError("a secret of the upload"), 500),
+        (KeyError("x"), 500),
+        (SystemExit(1), 500),
+        (MemoryError(), 503),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 503),
+    ],
+)
+def test_a_model_that_breaks_is_told_and_counted(client, quick, image, caplog, error, status):
+    def breaks(pixels):
+        raise error
+
+    quick.log_density = breaks
+    answer = ask(client, image)
+    assert answer.status_code == status
+    assert ("memory" in answer.json()["detail"]) == (status == 503)
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    counted = f'benchmark_requests_total{{address="/predict",status="{status}"}} 1.0'
+    assert counted in client.get("/metrics").text
+    assert "in breaks" in caplog.text or isinstance(error, SystemExit)
+    assert "secret" not in caplog.text
+
+
+def test_what_breaks_elsewhere_is_told_and_counted(quick, monkeypatch):
+    app = create_app(LIMITS, predictor(quick=quick))
+    client = TestClient(app, raise_server_exceptions=False)
+    monkeypatch.setattr(app.state.predictor, "describe", lambda: 1 / 0)
+    answer = client.get("/models")
+    assert answer.status_code == 500
+    assert "log" in answer.json()["detail"]
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    text = client.get("/metrics").text
+    assert 'benchmark_requests_total{address="/models",status="500"} 1.0' in text
+
+
+def test_pages_have_heads(client):
+    for address in ("/", "/docs", "/health", "/static/page.js", "/examples"):
+        answer = client.head(address)
+        assert answer.status_code == 200, address
+
+
 def test_metrics_and_health(client, image):
     ask(client, image)
     ask(client, image)
@@ -414,6 +512,16 @@ def test_models_say_what_they_can(client):
     (only,) = client.get("/models").json()
     assert only["name"] == "quick"
     assert only["centre_bias"] == ["on", "off"]
+
+
+def test_a_model_without_centre_bias_says_none(image):
+    client = TestClient(create_app(LIMITS, Predictor(("uniform",))))
+    assert client.get("/models").json()[0]["centre_bias"] == ["none"]
+    assert ask(client, image).json()["centre_bias"] == "none"
+    assert ask(client, image, centre_bias="on").json()["centre_bias"] == "none"
+    refused = ask(client, image, centre_bias="off")
+    assert refused.status_code == 422
+    assert "possible: none" in refused.json()["detail"]
 
 
 def test_documentation_names_every_address(client):

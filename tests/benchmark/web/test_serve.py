@@ -16,7 +16,7 @@ import requests
 import uvicorn
 
 from benchmark.errors import BenchmarkError
-from benchmark.web.serve import is_loopback, serve
+from benchmark.web.serve import grace, is_loopback, serve
 from benchmark.web.settings import Settings
 from benchmark.web.slow_heads import HeadTimeout
 from tests.benchmark.web.conftest import encoded, picture
@@ -144,3 +144,8 @@ def test_unknown_models_are_told():
 )  # fmt: skip
 def test_loopback(host, expected):
     assert is_loopback(host) is expected
+
+
+def test_requests_in_flight_get_all_the_time_that_they_may_take():
+    for timeout in (1.0, 120.0, 1000.5):
+        assert grace(Settings(timeout=timeout)) > timeout + Settings.upload_timeout
