@@ -198,7 +198,8 @@ function fill() {
 const software = () => `deepgaze-benchmark ${state.version}`.trim();
 
 function cited(model) {
-  return `${model.title}: ${model.summary}.${model.citation ? ` ${model.citation}.` : ""} Predicted by ${software()}.`;
+  const said = [model.title, model.summary].filter(Boolean).join(": ");
+  return [said, model.citation, `Predicted by ${software()}`].filter(Boolean).map((part) => `${part}.`).join(" ");
 }
 
 /** BibTeX of a model, whose citation reads "Authors year, where", and of this software. */
@@ -250,7 +251,7 @@ async function score() {
 }
 
 function scores(found) {
-  const number = (value) => (value === null ? "−∞" : value.toFixed(3));
+  const number = (value) => (value === null ? "−∞" : value.toFixed(3).replace("-", "−"));
   const table = document.createElement("table"), caption = document.createElement("caption"), body = document.createElement("tbody");
   const drawn = found.points && found.points.length < found.n_fixations ? `, the first ${found.points.length} of them drawn` : "";
   caption.textContent = `${found.n_fixations} fixation${found.n_fixations === 1 ? "" : "s"} under ${described(found)}${drawn}`;
