@@ -243,8 +243,10 @@ def test_an_older_score_does_not_replace_a_newer_one(predicted):
     predicted.fill("#fixations", "x,y\n5,5\n6,6")
     predicted.click("#score")
     expect(predicted.locator("#scores caption")).to_contain_text("2 fixations")
-    held[0].continue_()
-    predicted.wait_for_timeout(500)
+    if held[0].request.failure is None:
+        with predicted.expect_event("requestfinished"):
+            held[0].continue_()
+    predicted.wait_for_timeout(200)
     expect(predicted.locator("#scores caption")).to_contain_text("2 fixations")
 
 
