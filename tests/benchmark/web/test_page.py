@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 import time
@@ -9,7 +10,9 @@ import time
 import numpy as np
 import pytest
 import uvicorn
+from PIL import Image
 
+from benchmark import __version__
 from benchmark.web.app import create_app
 from tests.benchmark.web.conftest import LIMITS, Quick, encoded, picture, predictor
 
@@ -75,6 +78,26 @@ def upload(page, data):
     page.wait_for_selector("#result:not([hidden])")
 
 
+def preview(page, image=None):
+    """Answer /preview with an image, or as a service without previews would."""
+    if image is None:
+        page.route("**/preview", lambda route: route.fulfill(status=404, json={"detail": "none"}))
+    else:
+        body = encoded(image)
+        page.route("**/preview", lambda r: r.fulfill(body=body, content_type="image/png"))
+
+
+def shown_size(page):
+    """(width, height) of the picture that is shown."""
+    return tuple(
+        page.evaluate(
+            "new Promise((done) => { const shown = document.getElementById('picture');"
+            "const tell = () => done([shown.naturalWidth, shown.naturalHeight]);"
+            "shown.complete ? tell() : shown.onload = tell })"
+        )
+    )
+
+
 def note(page, text):
     """Wait until the note below the picture says so; the page forbids strings as code."""
     from playwright.sync_api import expect
@@ -133,14 +156,18 @@ def test_a_file_of_fixations_is_scored(predicted):
         "#fixation-file", {"name": "f.csv", "mimeType": "text/csv", "buffer": data}
     )
     predicted.wait_for_selector("#scores caption")
-    assert predicted.text_content("#scores caption") == "2 fixations"
+    assert predicted.text_content("#scores caption") == "2 fixations under quick, centre bias on"
 
 
 def test_wrong_fixations_are_told(predicted):
     predicted.fill("#fixations", "x,y\n5000,1")
     predicted.click("#score")
-    predicted.wait_for_selector("#error:not([hidden])")
-    assert "outside" in predicted.text_content("#error")
+    predicted.wait_for_selector("#score-error:not([hidden])")
+    assert "outside" in predicted.text_content("#score-error")
+    assert predicted.get_attribute("#fixations", "aria-invalid") == "true"
+    button, error = (predicted.locator(each).bounding_box() for each in ("#score", "#score-error"))
+    assert abs(error["y"] - button["y"]) < 100
+    assert 0 <= error["y"] <= 900 - error["height"]
 
 
 def test_downloads_arrive_whole(predicted, tmp_path):
@@ -166,6 +193,213 @@ def test_what_is_no_image_is_told(page):
 def test_nothing_is_wider_than_a_phone(predicted):
     predicted.set_viewport_size({"width": 360, "height": 640})
     assert predicted.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_what_is_asked_no_more_is_given_up(predicted, models):
+    ended = []
+    predicted.on("requestfailed", lambda r: ended.append((r.url.rpartition("/")[2], r.failure)))
+    models["other"].go.clear()
+    try:
+        predicted.select_option("#model", "other")
+        predicted.select_option("#model", "quick")
+        note(predicted, "quick, ")
+    finally:
+        models["other"].go.set()
+    assert ("predict", "net::ERR_ABORTED") in ended
+
+
+def test_scores_follow_the_model_and_name_it(predicted):
+    from playwright.sync_api import expect
+
+    predicted.fill("#fixations", "x,y\n5,5")
+    predicted.click("#score")
+    caption = predicted.locator("#scores caption")
+    expect(caption).to_have_text("1 fixation under quick, centre bias on")
+    heads = predicted.locator("#scores tbody th[scope=row]").all_text_contents()
+    assert heads[2:] == ["NSS", "AUC"]
+    held = []
+    predicted.route("**/predict", lambda route: held.append(route))
+    predicted.select_option("#model", "other")
+    expect(caption).to_have_count(0)
+    predicted.wait_for_timeout(200)
+    held[0].continue_()
+    expect(caption).to_have_text("1 fixation under other, centre bias on")
+
+
+def test_an_older_score_does_not_replace_a_newer_one(predicted):
+    from playwright.sync_api import expect
+
+    held = []
+
+    def answer(route):
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    predicted.route("**/score", answer)
+    predicted.fill("#fixations", "x,y\n5,5")
+    predicted.click("#score")
+    predicted.fill("#fixations", "x,y\n5,5\n6,6")
+    predicted.click("#score")
+    expect(predicted.locator("#scores caption")).to_contain_text("2 fixations")
+    if held[0].request.failure is None:
+        with predicted.expect_event("requestfinished"):
+            held[0].continue_()
+    predicted.wait_for_timeout(200)
+    expect(predicted.locator("#scores caption")).to_contain_text("2 fixations")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['"","x","y"\n"1",30,20', "y,x\n20,30", "Y,X\n20,30", "subject,x,y\n7,30,20", "30,20"],
+)
+def test_fixations_are_sent_as_they_are_and_drawn_as_they_were_understood(predicted, text):
+    from playwright.sync_api import expect
+
+    def answer(route):
+        told = route.fetch()
+        route.fulfill(response=told, json={"points": [[30, 20]], **told.json()})
+
+    predicted.route("**/score", answer)
+    predicted.fill("#fixations", text)
+    predicted.click("#score")
+    expect(predicted.locator("#scores caption")).to_contain_text("1 fixation ")
+    drawn = predicted.locator("#lines .fixation")
+    assert [drawn.get_attribute(each) for each in ("cx", "cy")] == ["30", "20"]
+    predicted.unroute("**/score")
+    predicted.locator("#stack").click()
+    expect(predicted.locator("#scores caption")).to_contain_text("2 fixations")
+
+
+def test_pixels_per_degree_follow_the_image(page):
+    page.click("summary")
+    page.fill("#distance", "60")
+    page.fill("#screen", "4")
+    degrees = 2 * np.degrees(np.arctan(2 / 60))
+    for width in (120, 240):
+        upload(page, encoded(picture(80, width)))
+        note(page, f"resized from {width} x 80")
+        assert float(page.input_value("#ppd")) == pytest.approx(width / degrees, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("TIFF", {}), ("WEBP", {"exif": 6}), ("WEBP", {"exif": 6, "square": True})],
+)
+def test_what_a_browser_shows_otherwise_is_shown_as_the_service_reads_it(page, kind, options):
+    given = picture(80, 80 if options.get("square") else 120)
+    turned = given
+    extra = {}
+    if "exif" in options:
+        exif = given.getexif()
+        exif[0x0112] = options["exif"]
+        extra = {"exif": exif.tobytes()}
+        turned = given.rotate(-90, expand=True)
+    asked = []
+    page.on("request", lambda r: asked.append(r.url.rpartition("/")[2]))
+    preview(page, turned)
+    upload(page, encoded(given, kind, **extra))
+    assert shown_size(page) == turned.size
+    assert "preview" in asked
+    box = page.locator("#stack").bounding_box()
+    assert box["width"] / box["height"] == pytest.approx(turned.width / turned.height, rel=0.02)
+
+
+def test_resolution_of_an_image_that_a_browser_cannot_show(page):
+    preview(page, picture(80, 120))
+    page.click("summary")
+    page.fill("#distance", "60")
+    page.fill("#screen", "4")
+    upload(page, encoded(picture(80, 120), "TIFF"))
+    note(page, "resized from 120 x 80")
+
+
+def test_without_a_preview_the_density_is_shown_alone(page):
+    preview(page)
+    upload(page, encoded(picture(80, 120), "TIFF"))
+    assert page.locator("#unseen").is_visible()
+    assert page.locator("#picture").is_hidden()
+    box = page.locator("#heat").bounding_box()
+    assert box["width"] / box["height"] == pytest.approx(1.5, rel=0.02)
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_selector("#scores table")
+
+
+def test_small_images_are_enlarged(page):
+    upload(page, encoded(picture(40, 60)))
+    assert page.locator("#stack").bounding_box()["width"] == 480
+    assert page.evaluate("getComputedStyle(document.getElementById('picture')).imageRendering") == (
+        "pixelated"
+    )
+
+
+def test_a_large_photo_is_shown_with_how_it_was_reduced(page):
+    asked = []
+    page.on("request", lambda r: asked.append(r.url.rpartition("/")[2]))
+    told = {
+        **{"model": "quick", "centre_bias": "on", "width": 4032, "height": 3024},
+        **{"note": "reduced from 4032 x 3024 to 1632 x 1224 pixels"},
+        **{"heat": "data:,", "contours": [], "places": [], "samples": []},
+    }
+    page.route("**/predict", lambda route: route.fulfill(json=told))
+    grey = Image.new("L", (4032, 3024), 128)
+    upload(page, encoded(grey, "JPEG"))
+    note(page, "4032 × 3024 pixels; reduced from 4032 x 3024 to 1632 x 1224 pixels")
+    assert shown_size(page) == (4032, 3024)
+    assert "preview" not in asked
+
+
+def test_a_slow_prediction_is_quiet(page, models):
+    complaints = []
+    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    models["quick"].go.clear()
+    try:
+        page.set_input_files(
+            "#file",
+            {"name": "x.png", "mimeType": "image/png", "buffer": encoded(picture(seed=9))},
+        )
+        page.wait_for_timeout(3500)
+        assert page.text_content("#status") == "Predicting…"
+        assert page.text_content("#clock").strip().startswith(("2 s", "3 s"))
+    finally:
+        models["quick"].go.set()
+    page.wait_for_selector("#result:not([hidden])")
+    assert "Predicted in" in page.text_content("#status")
+    assert page.text_content("#clock") == ""
+    assert complaints == []
+
+
+def test_the_citation_names_the_version_and_can_be_taken(page, tmp_path):
+    from playwright.sync_api import expect
+
+    page.route(
+        "**/models",
+        lambda route: route.fulfill(
+            body=json.dumps(
+                [
+                    {
+                        **{"name": "deep", "title": "Deep", "summary": "of images"},
+                        **{"citation": "Kümmerer, Bethge 2016, arXiv:1", "centre_bias": ["on"]},
+                    }
+                ]
+            )
+        ),
+    )
+    page.reload()
+    expect(page.locator("#citation")).to_contain_text(f"deepgaze-benchmark {__version__}")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click("#copy")
+    expect(page.locator("#copied")).to_have_text("Copied.")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.text_content("#citation")
+    with page.expect_download() as download:
+        page.click("#bibtex")
+    download.value.save_as(tmp_path / "citation.bib")
+    text = (tmp_path / "citation.bib").read_text(encoding="utf-8")
+    assert download.value.suggested_filename == "citation.bib"
+    assert "author = {Kümmerer and Bethge}" in text
+    assert f"version = {{{__version__}}}" in text
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
