@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmark import paper as module
+from benchmark import recorded
 from benchmark.cli import main
 from benchmark.errors import BenchmarkError
 from benchmark.paper import PaperOptions, paper
@@ -25,7 +26,7 @@ FIGURES = ("fig5-best-explained", "fig6-worst-explained", "fig8-gains-most", "fi
 @pytest.fixture
 def folder(tmp_path, dataset, quick, no_report):
     """Results of a run on the tiny data set; figures are small, which makes them quick."""
-    quick.setattr(module, "load", lambda name, root: dataset)
+    quick.setattr(recorded, "load", lambda name, root: dataset)
     quick.setattr(module, "PANEL_DPI", 30)
     out = tmp_path / "tiny"
     run(Options("tiny", models=MODELS, metrics=("IG",), draws=200, kernel_size=4.0, out=out))
@@ -90,9 +91,10 @@ def test_panels_show_what_was_scored(folder, monkeypatch):
     shown = []
     original = panels.examples_figure
 
-    def kept(title, rows):
+    def kept(title, rows, labels):
         shown.extend(rows)
-        return original(title, rows)
+        assert labels == ["simulated observers"]
+        return original(title, rows, labels)
 
     monkeypatch.setattr(module, "examples_figure", kept)
     monkeypatch.setattr(module, "_save", lambda *arguments: [])
@@ -100,14 +102,15 @@ def test_panels_show_what_was_scored(folder, monkeypatch):
     scores = pd.read_csv(folder / "scores.csv").set_index(["image", "model"])["value"]
     assert len(shown) == 4
     for row in shown:
-        gains = {panel.title: panel.gains.sum() for panel in row.gains}
+        gains = {(panel.title, panel.over): panel.total for panel in row.gains}
+        assert all(panel.gains.sum() == pytest.approx(panel.total) for panel in row.gains)
         for panel, model in zip(row.panels, ("gold", *_pair(folder)), strict=True):
             assert panel.gain == scores[row.name, model]
-            assert gains[panel.title] == pytest.approx(panel.gain, abs=1e-6)
+            assert gains[panel.title, module.CENTRE_BIAS] == pytest.approx(panel.gain, abs=1e-6)
             assert len(panel.sampled[0]) == len(row.fixations[0])
             assert np.exp(panel.log_density.astype(float)).sum() == pytest.approx(1, abs=1e-5)
         first, second = row.panels[1:]
-        assert gains[f"over {second.title}"] == pytest.approx(first.gain - second.gain, abs=1e-6)
+        assert gains[first.title, second.title] == pytest.approx(first.gain - second.gain, abs=1e-6)
 
 
 def _pair(folder):
@@ -152,7 +155,7 @@ def test_without_the_data_the_plots_are_drawn_all_the_same(folder, monkeypatch):
     def gone(name, root):
         raise BenchmarkError("tiny: not found")
 
-    monkeypatch.setattr(module, "load", gone)
+    monkeypatch.setattr(recorded, "load", gone)
     outcome = draw(folder)
     assert {file.stem for file in outcome.written} == {"fig3-explained", "fig4-images"}
     assert outcome.missing["panels"] == "tiny: not found"
@@ -161,7 +164,7 @@ def test_without_the_data_the_plots_are_drawn_all_the_same(folder, monkeypatch):
 
 
 def test_changed_data_are_not_shown(folder, few, monkeypatch):
-    monkeypatch.setattr(module, "load", lambda name, root: tiny(seed=1))
+    monkeypatch.setattr(recorded, "load", lambda name, root: tiny(seed=1))
     assert "is not the one" in draw(folder).missing["panels"]
 
 
