@@ -31,7 +31,8 @@ LEVELS = (1 / 16, 1 / 4)
 _WIDTHS = (0.45, 0.8)
 _ORANGE, _PURPLE = np.array([0.84, 0.37, 0.0]), np.array([0.37, 0.24, 0.6])
 # inches: for the colour bar of a row, its own width, below all panels for the key
-_RIGHT, _BAR, _KEY = 0.62, 0.09, 0.5
+_RIGHT, _BAR, _KEY = 0.55, 0.09, 0.5
+_TICK = 0.08  # inches between ticks
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _TEXT = (
     "Numbers: gain over what is named, in bits per fixation, here spread over where the fixations "
@@ -43,7 +44,7 @@ _TEXT = (
 def gains_figure(title: str, rows: Sequence[Row], labels: Sequence[str] = ()) -> Figure:
     """Information gain in pixel space: a row an image, a column a comparison.
 
-    Orange and solid contours are gains, purple, hatching and dashed ones losses; the sum of a panel
+    Orange and solid contours are gains, purple and dashed ones losses; the sum of a panel
     is the number above it. All panels of an image have the same scale, that of finite gains;
     fixations with infinite ones have a mark.
 
@@ -94,7 +95,7 @@ def _gain(axes: Axes, pixels: NDArray, values: NDArray, limit: float) -> None:
 
 
 def _contours(axes: Axes, shares: NDArray) -> None:
-    """Solid around gains, dashed around losses, which are hatched."""
+    """Solid around gains, dashed around losses, which differ in grey print, too."""
     for sign, dashes in ((1, "solid"), (-1, (0, (3, 2)))):
         for level, width in zip(LEVELS, _WIDTHS):
             if (sign * shares).max() > level > (sign * shares).min():
@@ -120,20 +121,29 @@ def _scale(figure: Figure, beside: Axes, limit: float) -> None:
         _blended(steps[:, None], np.full((257, 1), 0.85)), aspect="auto", extent=(0, 1, -1, 1)
     )
     exponent = math.floor(math.log10(limit))
-    shares = sorted({sign * level for sign in (-1, 1) for level in (*LEVELS, 1.0)} | {0.0})
-    places = [math.copysign(math.sqrt(abs(share)), share) for share in shares]
+    places = _places(box.height * height)
+    shares = [math.copysign(place**2, place) for place in places]
     texts = [number(share * limit / 10.0**exponent, 2 if share else 0) for share in shares]
     axes.set(xticks=[], ylim=(-1, 1))
     axes.set_yticks(places, texts, fontsize=5.5)
     axes.yaxis.tick_right()
-    axes.yaxis.set_label_position("right")
     power = str(exponent).translate(_SUPERSCRIPT)
-    axes.set_ylabel(f"10{power} bit per pixel", fontsize=5.5)
+    axes.set_title(f"10{power} bit\nper pixel", fontsize=5.5, loc="left", pad=5.5)
     for spine in axes.spines.values():
         spine.set(visible=True, linewidth=0.4)
     for level, line in zip(LEVELS, _WIDTHS):
         axes.axhline(math.sqrt(level), color="black", lw=line)
         axes.axhline(-math.sqrt(level), color="black", lw=line, ls=(0, (2, 1)))
+
+
+def _places(height: float) -> list[float]:
+    """Ticks of a colour bar of so many inches: square roots of levels, as many as have room."""
+    levels = next(
+        levels
+        for levels in ((*LEVELS, 1.0), (*LEVELS[1:], 1.0), (1.0,))
+        if math.sqrt(levels[0]) * height / 2 >= _TICK or levels == (1.0,)
+    )
+    return [*(-math.sqrt(level) for level in levels[::-1]), 0.0, *map(math.sqrt, levels)]
 
 
 def _key(figure: Figure, rows: Sequence[Row]) -> None:
