@@ -132,6 +132,52 @@ def test_another_model_is_predicted_anew(folder, few, monkeypatch):
     assert all(store.has(model, image, "another") for image in images for model in MODELS)
 
 
+def test_a_gain_that_is_not_the_one_scored_is_marked(folder, few, monkeypatch):
+    scores = pd.read_csv(folder / "scores.csv")
+    leading = scores["model"] == _pair(folder)[0]
+    scores.loc[leading, "value"] += 0.5
+    scores.to_csv(folder / "scores.csv", index=False)
+    shown = []
+
+    def kept(title, rows, labels):
+        shown.append((rows, labels))
+
+    for name in ("examples_figure", "gains_figure"):
+        monkeypatch.setattr(module, name, kept)
+    monkeypatch.setattr(module, "_save", lambda *arguments: [])
+    draw(folder)
+    (rows, labels), _ = shown
+    assert "‡ changed since it was scored" in labels[-1]
+    marked = [panel.title.endswith("‡") for panel in rows[0].panels]
+    assert marked == [False, True, False]
+    first, total = rows[0].panels[1], rows[0].gains[1].total
+    assert first.gain == pytest.approx(total)
+
+
+def test_figures_that_can_no_longer_be_drawn_are_removed(folder):
+    names = ["fig4-images", "fig7-ablation", *(f"panels/{n}" for n in FIGURES)]
+    names += [f"panels/{n}-gain" for n in FIGURES]
+    for name in names:
+        (folder / "paper" / f"{name}.png").parent.mkdir(parents=True, exist_ok=True)
+        (folder / "paper" / f"{name}.png").touch()
+    for table in ("scores", "summary", "differences"):
+        frame = pd.read_csv(folder / f"{table}.csv")
+        frame[frame["model"] != "gold"].to_csv(folder / f"{table}.csv", index=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_predict", lambda *arguments: None)
+        patch.setattr(module, "_row", lambda *arguments: None)
+        patch.setattr(module, "_labels", lambda *arguments: [])
+        patch.setattr(module, "examples_figure", lambda *arguments: None)
+        patch.setattr(module, "gains_figure", lambda *arguments: None)
+        patch.setattr(module, "_save", lambda *arguments: [])
+        outcome = draw(folder)
+    assert "gold standard" in outcome.missing["fig4-images"]
+    assert "gold standard" in outcome.missing["fig5-best-explained"]
+    left = {file.stem for file in (folder / "paper").rglob("*.png")}
+    kept = FIGURES[2:]
+    assert left == {*kept, *(f"{name}-gain" for name in kept)}
+
+
 def test_the_ablation_s_part_of_the_paper(folder, tmp_path):
     ablation = tmp_path / "some-ablation"
     ablation.mkdir()
