@@ -234,9 +234,9 @@ def _predict(
     scored = results.per_image("IG")
     for image in images:
         for name in others:
-            gain, known = _gain(stored, name, image), float(scored.loc[image, name])
-            if _differs(gain, known):
-                say(f"{image}: {name} gains {gain:.3f} bits now, {known:.3f} in scores.csv")
+            gain, before = _gain(stored, name, image), float(scored.loc[image, name])
+            if _differs(gain, before):
+                say(f"{image}: {name} gains {gain:.3f} bits now, {before:.3f} in scores.csv")
 
 
 def _gain(stored: StoredPredictions, name: str, image: str) -> float:

@@ -149,9 +149,13 @@ def _places(height: float) -> list[float]:
 def _key(figure: Figure, rows: Sequence[Row]) -> None:
     height = figure.get_size_inches()[1]
     handles: list[Patch | Line2D] = [
-        Patch(facecolor=0.5 * _ORANGE + 0.5, edgecolor="black", lw=0.8, label="gain"),
+        Patch(facecolor=tuple(0.5 * _ORANGE + 0.5), edgecolor="black", lw=0.8, label="gain"),
         Patch(
-            facecolor=0.5 * _PURPLE + 0.5, edgecolor="black", lw=0.8, ls=(0, (2, 1)), label="loss"
+            facecolor=tuple(0.5 * _PURPLE + 0.5),
+            edgecolor="black",
+            lw=0.8,
+            ls=(0, (2, 1)),
+            label="loss",
         ),
     ]
     panels = [panel for row in rows for panel in row.gains]
