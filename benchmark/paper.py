@@ -6,8 +6,7 @@ its own, ``panels``, and needs predictions for the images shown, which are made 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,37 +15,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
-from benchmark.datasets.locate import load, subset_by_size
 from benchmark.errors import BenchmarkError
 from benchmark.evaluate import checked, model_hash
-from benchmark.files import read_csv, read_json, write_whole
-from benchmark.pixel_gain import gain_map, gains
+from benchmark.files import discard, read_csv, write_whole
+from benchmark.pixel_gain import gain_map, gains, mean
+from benchmark.recorded import BASELINE, dataset_of, models_of, record_of
+from benchmark.report import notes
 from benchmark.report.ablation import draw as draw_ablation
-from benchmark.report.examples import Choice, choices, contrasted_model, leading_model
+from benchmark.report.examples import FIGURES, Choice, choices, contrasted_model, leading_model
 from benchmark.report.holdout import write_holdout
 from benchmark.report.plots.explained import explained_figure
-from benchmark.report.plots.panels import (
-    PANEL_DPI,
-    GainPanel,
-    Panel,
-    Row,
-    examples_figure,
-    gains_figure,
-)
+from benchmark.report.plots.image_grid import PANEL_DPI, GainPanel, Panel, Row
+from benchmark.report.plots.panels import examples_figure
+from benchmark.report.plots.pixel_gains import gains_figure
 from benchmark.report.plots.scatter import scatter_figure
 from benchmark.report.plots.style import DPI, render
 from benchmark.report.results import GOLD, Results
-from benchmark.run import fit_models
 from benchmark.sampling import sample_fixations
 from benchmark.stored_predictions import FOLDER, Prediction, StoredPredictions
 
-BASELINE = "centerbias"
+CENTRE_BIAS = "centre bias"
 PLOTS = {"fig3-explained": explained_figure, "fig4-images": scatter_figure}
 #: Standard deviation in pixels of the Gaussian that spreads a fixation's gain, where the run has no
 #: kernel size.
 SPREAD = 24.0
 #: Predicted and stored information gains of an image may differ by so much (bits).
 TOLERANCE = 1e-3
+CHANGED = "‡"  # marks predictions that are not those that were scored
 
 
 @dataclass(frozen=True)
@@ -97,6 +92,7 @@ def paper(options: PaperOptions, say: Callable[[str], None] = lambda text: None)
             outcome.missing[name] = (
                 "it takes scores of a model and of a gold standard that gains information"
             )
+            _discard(out, name)
         else:
             outcome.written += _save(figure, out, name)
     _ablation(options, results, out, outcome)
@@ -121,12 +117,19 @@ def _save(figure: Any, folder: Path, name: str, dpi: int = DPI) -> list[Path]:
     ]
 
 
+def _discard(folder: Path, name: str) -> None:
+    """Remove a figure of earlier scores."""
+    for extension in ("pdf", "png"):
+        discard(folder / f"{name}.{extension}")
+
+
 def _ablation(options: PaperOptions, results: Results, out: Path, outcome: Outcome) -> None:
     name = "fig7-ablation"
     folder = options.ablation or options.folder.parent / f"ablation-{results.dataset.name}"
     file = folder / "ablation.csv"
     if options.ablation is None and not file.is_file():
         outcome.missing[name] = f"there is no {file}; `python -m benchmark ablation` writes it"
+        _discard(out, name)
         return
     table = read_csv(
         file, ("group", "variation", "description"),
@@ -135,6 +138,7 @@ def _ablation(options: PaperOptions, results: Results, out: Path, outcome: Outco
     rows = table[table["group"] == "paper"]
     if rows.empty:
         outcome.missing[name] = f"{file} has no variation of the group 'paper'"
+        _discard(out, name)
         return
     outcome.written += draw_ablation(rows, out, name)
 
@@ -142,16 +146,17 @@ def _ablation(options: PaperOptions, results: Results, out: Path, outcome: Outco
 def _panels(
     options: PaperOptions, results: Results, out: Path, outcome: Outcome, say: Callable[[str], None]
 ) -> None:
-    leading = leading_model(results, options.model)
-    other = contrasted_model(results, leading, options.contrast)
-    chosen = choices(results, leading, other, options.examples)
+    chosen = _chosen(options, results, out)
+    drawn = {choice.name for choice in chosen}
+    outcome.missing.update({n: f"it takes {what}" for n, what in FIGURES.items() if n not in drawn})
+    _discard_panels(out, drawn)
     if not chosen:
-        raise BenchmarkError("panels take scores of a gold standard, or of a second model.")
+        return
     dataset = dataset_of(results, options.data_root)
     stored = StoredPredictions(options.folder / FOLDER)
     wanted = list(dict.fromkeys(image for choice in chosen for image in choice.images))
     shown = list(dict.fromkeys(name for choice in chosen for name in choice.models))
-    _predict(results, dataset, [BASELINE, *shown], wanted, stored, options, say)
+    _predict(results, dataset, [BASELINE, *shown], wanted, stored, say)
     if not results.dataset.simulated:
         write_whole(
             out / "README.md",
@@ -165,28 +170,36 @@ def _panels(
             _row(dataset, image, choice, stored, gold, titles, results, options.seed)
             for image in choice.images
         ]
-        figure = examples_figure(choice.title, rows)
+        labels = _labels(results, rows)
+        figure = examples_figure(choice.title, rows, labels)
         outcome.written += _save(figure, out, choice.name, PANEL_DPI)
-        figure = gains_figure(f"{choice.title}: where in the image", rows)
+        figure = gains_figure(f"{choice.title}: where in the image", rows, labels)
         outcome.written += _save(figure, out, f"{choice.name}-gain", PANEL_DPI)
 
 
-def dataset_of(results: Results, data_root: Path | None = None) -> Dataset:
-    """The data set that was scored.
+def _chosen(options: PaperOptions, results: Results, out: Path) -> list[Choice]:
+    try:
+        leading = leading_model(results, options.model)
+        other = contrasted_model(results, leading, options.contrast)
+        return choices(results, leading, other, options.examples)
+    except BenchmarkError:
+        if not (options.model or options.contrast):  # else a name may be misspelt
+            _discard_panels(out)
+        raise
 
-    Raises:
-        BenchmarkError: it is not on this machine, or has changed.
-    """
-    name, size = results.dataset.name, re.fullmatch(r"(.+)-(\d+x\d+)", results.dataset.name)
-    dataset = load(size[1] if size else name, data_root)
-    if size:
-        dataset = subset_by_size(dataset, size[2])
-    recorded = read_json(results.folder / "run.json")["dataset"].get("content_hash")
-    if recorded != dataset.content_hash:
-        raise BenchmarkError(
-            f"the data set {name!r} on this machine is not the one that {results.folder} is about."
-        )
-    return dataset
+
+def _discard_panels(out: Path, kept: Collection[str] = ()) -> None:
+    for name in FIGURES:
+        if name not in kept:
+            _discard(out, name)
+            _discard(out, f"{name}-gain")
+
+
+def _labels(results: Results, rows: Sequence[Row]) -> list[str]:
+    found = notes.figure_labels(results)
+    if any(panel.title.endswith(CHANGED) for row in rows for panel in row.panels):
+        found.append(f"{CHANGED} changed since it was scored: shown, with its gain, as it is now")
+    return found
 
 
 def _predict(
@@ -195,37 +208,47 @@ def _predict(
     names: Sequence[str],
     images: Sequence[str],
     stored: StoredPredictions,
-    options: PaperOptions,
     say: Callable[[str], None],
 ) -> None:
     """Store the predictions that are missing, or whose model has changed."""
-    fitted = fit_models(dataset, [name for name in names if name != BASELINE] or [GOLD], say)
-    keys = {name: model_hash(fitted[name], dataset) for name in names}
-    records = read_json(options.folder / "run.json")["models"]
+    others = [name for name in names if name != BASELINE]
+    models = models_of(results, dataset, others, say)
+    keys = {name: model_hash(models[name], dataset) for name in names}
+    recorded = record_of(results).section("models")
     for name in names:
-        known = records.get(name, {}).get("content_hash", keys[name])
+        known = keys[name]
+        if name in recorded.content:
+            known = recorded.section(name).get("content_hash", str, known)
         if known != keys[name]:
             say(f"{name} has changed since it was scored: panels show it as it is now")
-    scored = results.per_image("IG")
     index = {str(name): n for n, name in enumerate(dataset.image_names)}
     for image in images:
         for name in names:
             if stored.has(name, image, keys[name]):
                 continue
             say(f"predicting {image} with {name}")
-            prediction = predicted(fitted[name], dataset, index[image], keys[name])
+            try:
+                prediction = predicted(models[name], dataset, index[image], keys[name])
+            # Whatever a model raises, the message has to say which one.
+            except Exception as error:
+                raise BenchmarkError(f"{name} cannot predict {image} again: {error}") from error
             stored.add(name, image, prediction)
-        for name in names:
-            if name == BASELINE or name not in scored:
-                continue
-            gain = gains(
-                stored.get(name, image).at_fixations, stored.get(BASELINE, image).at_fixations
-            ).mean()
-            if abs(gain - scored.loc[image, name]) > TOLERANCE:
-                say(
-                    f"{image}: {name} gains {gain:.3f} bits now, {scored.loc[image, name]:.3f} in "
-                    "scores.csv"
-                )
+    scored = results.per_image("IG")
+    for image in images:
+        for name in others:
+            gain, before = _gain(stored, name, image), float(scored.loc[image, name])
+            if _differs(gain, before):
+                say(f"{image}: {name} gains {gain:.3f} bits now, {before:.3f} in scores.csv")
+
+
+def _gain(stored: StoredPredictions, name: str, image: str) -> float:
+    """Information gain of a stored prediction over the centre bias, in bits per fixation."""
+    at = stored.get(name, image).at_fixations
+    return mean(gains(at, stored.get(BASELINE, image).at_fixations))
+
+
+def _differs(gain: float, scored: float) -> bool:
+    return not np.isclose(gain, scored, rtol=0, atol=TOLERANCE, equal_nan=True)
 
 
 def predicted(model: Any, dataset: Dataset, image: int, key: str) -> Prediction:
@@ -258,26 +281,36 @@ def _row(
     panels, where = [], []
     spread = results.protocol.kernel_size or SPREAD
 
-    def gained(title: str, values: NDArray, over: NDArray) -> GainPanel:
+    def gained(title: str, over: str, values: NDArray, others: NDArray) -> GainPanel:
+        bits = gains(values, others)
         shape = baseline.log_density.shape
-        return GainPanel(title, gain_map(x, y, gains(values, over), shape, spread))
+        return GainPanel(
+            title,
+            over,
+            mean(bits),
+            gain_map(x, y, bits, shape, spread),
+            (x[bits == -np.inf], y[bits == -np.inf]),
+            (x[bits == np.inf], y[bits == np.inf]),
+        )
 
     for name in choice.models:
         found = stored.get(name, image)
         rng = np.random.default_rng((seed, number))  # the same draws for every model
         sampled = sample_fixations(found.log_density, len(x), rng)
-        panels.append(
-            Panel(titles[name], float(scored.loc[image, name]), found.log_density, sampled)
-        )
-        where.append(gained(titles[name], found.at_fixations, baseline.at_fixations))
+        title, gain = titles[name], float(scored.loc[image, name])
+        if _differs(now := _gain(stored, name, image), gain):
+            title, gain = title + CHANGED, now
+        panels.append(Panel(title, gain, found.log_density, sampled))
+        where.append(gained(title, CENTRE_BIAS, found.at_fixations, baseline.at_fixations))
+    shown = {name: panel.title for name, panel in zip(choice.models, panels)}
     leading = next(name for name in choice.models if name != GOLD)
+    own_values = stored.get(leading, image).at_fixations
     for name in choice.models:
         if name != leading:
-            over = stored.get(name, image).at_fixations
-            own_values = stored.get(leading, image).at_fixations
-            where.append(gained(f"over {titles[name]}", own_values, over))
+            values = stored.get(name, image).at_fixations
+            where.append(gained(shown[leading], shown[name], own_values, values))
     pixels = np.asarray(dataset.stimuli.stimuli[number])
     return Row(image, pixels, (x, y), panels, where)
 
 
-__all__ = ["Outcome", "PaperOptions", "dataset_of", "paper", "predicted"]
+__all__ = ["BASELINE", "Outcome", "PaperOptions", "dataset_of", "paper", "predicted"]

@@ -11,9 +11,19 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def gains(log_model: ArrayLike, log_baseline: ArrayLike) -> NDArray[np.float64]:
-    """Information gain of each fixation in bits, from natural logs of both densities there."""
-    difference = np.asarray(log_model, dtype=float) - np.asarray(log_baseline, dtype=float)
+    """Information gain of each fixation in bits, from natural logs of both densities there.
+
+    NaN where both densities are 0.
+    """
+    with np.errstate(invalid="ignore"):
+        difference = np.asarray(log_model, dtype=float) - np.asarray(log_baseline, dtype=float)
     return difference / np.log(2)
+
+
+def mean(values: NDArray[np.float64]) -> float:
+    """Information gain of an image; NaN if some fixations gain, and others lose, infinitely."""
+    with np.errstate(invalid="ignore"):
+        return float(values.mean())
 
 
 def gain_map(
@@ -23,7 +33,8 @@ def gain_map(
 
     ``G(u, v) = 1/n sum_i g_i K_i(u, v)``, with ``g_i`` the gain of fixation i and ``K_i`` a
     Gaussian around it that sums to 1 over the image's pixels (without bandwidth: 1 at its pixel).
-    The sum over pixels is the image's information gain, the mean of ``values``.
+    The sum over pixels is the image's information gain, the mean of ``values``. Gains that are not
+    finite have no place in a map and count as 0 in it.
 
     Args:
         x, y: fixations in pixels, x to the right and y down, truncated to pixels.
@@ -36,6 +47,7 @@ def gain_map(
     """
     columns, rows = (np.asarray(each, dtype=float).astype(int) for each in (x, y))
     bits = np.asarray(values, dtype=float)
+    bits = np.where(np.isfinite(bits), bits, 0.0)
     if not len(bits) or not len(bits) == len(columns) == len(rows):
         raise ValueError(
             f"{len(columns)} x, {len(rows)} y and {len(bits)} gains: give one of each a fixation, "

@@ -20,7 +20,7 @@ from benchmark import provenance, registry, selection
 from benchmark.clock import Clock
 from benchmark.datasets.base import Dataset, training_data
 from benchmark.datasets.folder import load_held_out
-from benchmark.datasets.locate import load, subset_by_size
+from benchmark.datasets.locate import is_path, load, subset_by_size
 from benchmark.errors import BenchmarkError
 from benchmark.evaluate import Evaluation, Failure, Score, model_hash, parameters
 from benchmark.files import file_hash, write_csv, write_csv_pieces, write_json
@@ -218,6 +218,7 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
     stated = {
         "fingerprints": reuse.fingerprints,
         "reused": groups(origins),
+        "given": own.given,
     }
     with phases.running("statistics, tables and figures"):
         summary = _export(folder, evaluation, names, scores, failures, stated, options)
@@ -232,6 +233,17 @@ def _loaded(options: Options) -> Dataset:
     else:
         dataset = load_held_out(Path(options.dataset).expanduser(), options.fixations)
     return subset_by_size(dataset, options.subset) if options.subset else dataset
+
+
+def _given(options: Options) -> dict[str, str]:
+    """Where a data set lies that has no registered name, for the record."""
+    if options.fixations is None and not is_path(options.dataset):
+        return {}
+    return {
+        "path": str(options.dataset),
+        **_stated("fixations", str(options.fixations or "")),
+        **_stated("subset", options.subset),
+    }
 
 
 def _chosen_models(
@@ -626,6 +638,9 @@ def _export(
     record = _record(evaluation, names, failures, options)
     for name, fingerprint in stated["fingerprints"].items():
         record["models"][name].update(_stated("fingerprint", fingerprint))
+    for name, model in record["models"].items():
+        model.update(_stated("given", stated["given"].get(name.removesuffix(selection.PLAIN))))
+    record["dataset"].update(_stated("given", _given(options)))
     record.update(_stated("reused", stated["reused"]))
     record["scores_sha256"] = file_hash(folder / "scores.csv")
     write_json(record, folder / "run.json")

@@ -65,6 +65,14 @@ class Own:
         """Registered models that they are built with."""
         return tuple(dict.fromkeys(need for one in self.external for need in one.spec.needs))
 
+    @property
+    def given(self) -> dict[str, dict[str, str]]:
+        """Where each comes from, by name, for the record (benchmark/recorded.py reads it)."""
+        return {
+            **{p.name: {"predictions": str(p.path), "kind": p.kind} for p in self.predictions},
+            **{one.spec.name: {"model": one.origin} for one in self.external},
+        }
+
 
 def own_models(options: Options) -> Own:
     """The user's own models, imported but not built.

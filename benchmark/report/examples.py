@@ -12,6 +12,13 @@ from benchmark.report.results import GOLD, Results
 #: Images on which the gold standard gains less than this share of its mean are not chosen by the
 #: share that is explained of it: the ratio of two small numbers says little.
 LEAST_SHARE = 0.25
+#: Figures, and what each takes.
+FIGURES = {
+    "fig5-best-explained": "images with scores of a gold standard and of a model",
+    "fig6-worst-explained": "images with scores of a gold standard and of a model",
+    "fig8-gains-most": "images with scores of two models",
+    "fig9-loses-most": "images with scores of two models",
+}
 
 
 @dataclass(frozen=True)
@@ -58,27 +65,44 @@ def choices(results: Results, leading: str, other: str | None, count: int) -> li
     """The paper's Fig. 5, 6, 8 and 9; without another model, or a gold standard that gains
     information, fewer.
 
+    A figure shows images on which all its models have a score; one without images is left out.
+
     Args:
         count: images in each.
+
+    Raises:
+        BenchmarkError: the leading model has no information gain.
     """
     gains = results.per_image("IG")
     titles = {model.name: model.title for model in results.models}
+    if leading not in gains or gains[leading].isna().all():
+        raise BenchmarkError(
+            f"{results.folder} has no information gain (IG) of {titles[leading]}, by which images "
+            "are chosen and panels are drawn: run with the metric IG."
+        )
+    gains = gains.loc[:, gains.notna().any()]
+    other = None if other == leading else other
     shown = [name for name in (GOLD, leading, other) if name is not None and name in gains]
-    found, title = [], titles[leading]
-    if GOLD in gains and results.explained(leading).defined:
+    gains = gains[shown].dropna()
+    found: dict[str, tuple[str, list[str]]] = {}
+    title = titles[leading]
+    if GOLD in shown and results.explained(leading).defined:
         least = max(0.0, LEAST_SHARE * gains[GOLD].mean())
         enough = gains[(gains[GOLD] >= least) & (gains[GOLD] > 0)]
         share = _sorted(enough[leading] / enough[GOLD])
-        best, worst = share[-count:][::-1], share[:count]
-        found.append(("fig5-best-explained", f"Images that {title} explains best", best))
-        found.append(("fig6-worst-explained", f"Images that {title} explains worst", worst))
-    if other is not None:
+        found["fig5-best-explained"] = f"Images that {title} explains best", share[-count:][::-1]
+        found["fig6-worst-explained"] = f"Images that {title} explains worst", share[:count]
+    if other in shown:
         ahead = _sorted(gains[leading] - gains[other])
-        most, least = ahead[-count:][::-1], ahead[:count]
         more = f"Images on which {title} gains most over {titles[other]}"
         less = f"Images on which {title} falls furthest behind {titles[other]}"
-        found += [("fig8-gains-most", more, most), ("fig9-loses-most", less, least)]
-    return [Choice(name, title, tuple(images), tuple(shown)) for name, title, images in found]
+        found["fig8-gains-most"] = more, ahead[-count:][::-1]
+        found["fig9-loses-most"] = less, ahead[:count]
+    return [
+        Choice(name, title, tuple(images), tuple(shown))
+        for name, (title, images) in found.items()
+        if images
+    ]
 
 
 def _sorted(values: pd.Series) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmark import paper as module
+from benchmark import recorded
 from benchmark.cli import main
 from benchmark.errors import BenchmarkError
 from benchmark.paper import PaperOptions, paper
@@ -25,7 +26,7 @@ FIGURES = ("fig5-best-explained", "fig6-worst-explained", "fig8-gains-most", "fi
 @pytest.fixture
 def folder(tmp_path, dataset, quick, no_report):
     """Results of a run on the tiny data set; figures are small, which makes them quick."""
-    quick.setattr(module, "load", lambda name, root: dataset)
+    quick.setattr(recorded, "load", lambda name, root: dataset)
     quick.setattr(module, "PANEL_DPI", 30)
     out = tmp_path / "tiny"
     run(Options("tiny", models=MODELS, metrics=("IG",), draws=200, kernel_size=4.0, out=out))
@@ -90,9 +91,10 @@ def test_panels_show_what_was_scored(folder, monkeypatch):
     shown = []
     original = panels.examples_figure
 
-    def kept(title, rows):
+    def kept(title, rows, labels):
         shown.extend(rows)
-        return original(title, rows)
+        assert labels == ["simulated observers"]
+        return original(title, rows, labels)
 
     monkeypatch.setattr(module, "examples_figure", kept)
     monkeypatch.setattr(module, "_save", lambda *arguments: [])
@@ -100,14 +102,15 @@ def test_panels_show_what_was_scored(folder, monkeypatch):
     scores = pd.read_csv(folder / "scores.csv").set_index(["image", "model"])["value"]
     assert len(shown) == 4
     for row in shown:
-        gains = {panel.title: panel.gains.sum() for panel in row.gains}
+        gains = {(panel.title, panel.over): panel.total for panel in row.gains}
+        assert all(panel.gains.sum() == pytest.approx(panel.total) for panel in row.gains)
         for panel, model in zip(row.panels, ("gold", *_pair(folder)), strict=True):
             assert panel.gain == scores[row.name, model]
-            assert gains[panel.title] == pytest.approx(panel.gain, abs=1e-6)
+            assert gains[panel.title, module.CENTRE_BIAS] == pytest.approx(panel.gain, abs=1e-6)
             assert len(panel.sampled[0]) == len(row.fixations[0])
             assert np.exp(panel.log_density.astype(float)).sum() == pytest.approx(1, abs=1e-5)
         first, second = row.panels[1:]
-        assert gains[f"over {second.title}"] == pytest.approx(first.gain - second.gain, abs=1e-6)
+        assert gains[first.title, second.title] == pytest.approx(first.gain - second.gain, abs=1e-6)
 
 
 def _pair(folder):
@@ -127,6 +130,52 @@ def test_another_model_is_predicted_anew(folder, few, monkeypatch):
     images = [text.split()[1] for text in told if text.startswith("predicting")]
     assert images
     assert all(store.has(model, image, "another") for image in images for model in MODELS)
+
+
+def test_a_gain_that_is_not_the_one_scored_is_marked(folder, few, monkeypatch):
+    scores = pd.read_csv(folder / "scores.csv")
+    leading = scores["model"] == _pair(folder)[0]
+    scores.loc[leading, "value"] += 0.5
+    scores.to_csv(folder / "scores.csv", index=False)
+    shown = []
+
+    def kept(title, rows, labels):
+        shown.append((rows, labels))
+
+    for name in ("examples_figure", "gains_figure"):
+        monkeypatch.setattr(module, name, kept)
+    monkeypatch.setattr(module, "_save", lambda *arguments: [])
+    draw(folder)
+    (rows, labels), _ = shown
+    assert "‡ changed since it was scored" in labels[-1]
+    marked = [panel.title.endswith("‡") for panel in rows[0].panels]
+    assert marked == [False, True, False]
+    first, total = rows[0].panels[1], rows[0].gains[1].total
+    assert first.gain == pytest.approx(total)
+
+
+def test_figures_that_can_no_longer_be_drawn_are_removed(folder):
+    names = ["fig4-images", "fig7-ablation", *(f"panels/{n}" for n in FIGURES)]
+    names += [f"panels/{n}-gain" for n in FIGURES]
+    for name in names:
+        (folder / "paper" / f"{name}.png").parent.mkdir(parents=True, exist_ok=True)
+        (folder / "paper" / f"{name}.png").touch()
+    for table in ("scores", "summary", "differences"):
+        frame = pd.read_csv(folder / f"{table}.csv")
+        frame[frame["model"] != "gold"].to_csv(folder / f"{table}.csv", index=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_predict", lambda *arguments: None)
+        patch.setattr(module, "_row", lambda *arguments: None)
+        patch.setattr(module, "_labels", lambda *arguments: [])
+        patch.setattr(module, "examples_figure", lambda *arguments: None)
+        patch.setattr(module, "gains_figure", lambda *arguments: None)
+        patch.setattr(module, "_save", lambda *arguments: [])
+        outcome = draw(folder)
+    assert "gold standard" in outcome.missing["fig4-images"]
+    assert "gold standard" in outcome.missing["fig5-best-explained"]
+    left = {file.stem for file in (folder / "paper").rglob("*.png")}
+    kept = FIGURES[2:]
+    assert left == {*kept, *(f"{name}-gain" for name in kept)}
 
 
 def test_the_ablation_s_part_of_the_paper(folder, tmp_path):
@@ -152,7 +201,7 @@ def test_without_the_data_the_plots_are_drawn_all_the_same(folder, monkeypatch):
     def gone(name, root):
         raise BenchmarkError("tiny: not found")
 
-    monkeypatch.setattr(module, "load", gone)
+    monkeypatch.setattr(recorded, "load", gone)
     outcome = draw(folder)
     assert {file.stem for file in outcome.written} == {"fig3-explained", "fig4-images"}
     assert outcome.missing["panels"] == "tiny: not found"
@@ -161,7 +210,7 @@ def test_without_the_data_the_plots_are_drawn_all_the_same(folder, monkeypatch):
 
 
 def test_changed_data_are_not_shown(folder, few, monkeypatch):
-    monkeypatch.setattr(module, "load", lambda name, root: tiny(seed=1))
+    monkeypatch.setattr(recorded, "load", lambda name, root: tiny(seed=1))
     assert "is not the one" in draw(folder).missing["panels"]
 
 

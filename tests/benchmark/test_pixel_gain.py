@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.pixel_gain import expected_gain_map, gain_map, gains
+from benchmark.pixel_gain import expected_gain_map, gain_map, gains, mean
 from metrics.information_gain import information_gain
 
 
@@ -42,6 +42,19 @@ def test_without_bandwidth_each_gain_is_at_its_pixel():
     expected = np.zeros((3, 4))
     expected[1, 2], expected[0, 0] = 4 / 3, -1 / 3
     np.testing.assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize("bandwidth", [0.0, 2.0])
+def test_infinite_gains_leave_the_others_their_place(bandwidth):
+    x, y, finite = [5, 20, 30], [4, 10, 12], [1.0, 0.0, 0.5]
+    found = gain_map(x, y, [1.0, -np.inf, 0.5], (20, 40), bandwidth)
+    np.testing.assert_array_equal(found, gain_map(x, y, finite, (20, 40), bandwidth))
+
+
+def test_a_gain_of_nothing_over_nothing_is_undefined():
+    found = gains([-np.inf, -np.inf, -1.0], [-np.inf, -1.0, -np.inf])
+    np.testing.assert_array_equal(found, [np.nan, -np.inf, np.inf])
+    assert np.isnan(mean(found[1:]))
 
 
 def test_the_gaussian_is_where_the_fixation_is_and_as_wide_as_said():

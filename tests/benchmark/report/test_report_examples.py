@@ -81,3 +81,22 @@ def test_else_the_best_one_leads(results):
     object.__setattr__(results, "models", kept)
     with pytest.raises(BenchmarkError, match="baselines and ceilings only"):
         leading_model(results)
+
+
+def test_without_information_gain_the_metric_is_named(results):
+    object.__setattr__(results, "scores", results.scores[results.scores["metric"] != "IG"])
+    with pytest.raises(BenchmarkError, match=r"no information gain .* run with the metric IG"):
+        choices(results, "one", "two", 1)
+
+
+def test_figures_without_an_image_are_left_out(results):
+    gold = (results.scores["model"] == "gold") & (results.scores["metric"] == "IG")
+    results.scores.loc[gold, "value"] = float("nan")  # as of one subject
+    found = choices(results, "one", "two", 1)
+    assert [choice.name for choice in found] == ["fig8-gains-most", "fig9-loses-most"]
+    assert all(choice.images and choice.models == ("one", "two") for choice in found)
+
+
+def test_a_model_is_not_compared_with_itself(results):
+    names = [choice.name for choice in choices(results, "one", "one", 1)]
+    assert names == ["fig5-best-explained", "fig6-worst-explained"]
