@@ -18,7 +18,6 @@ from prometheus_client import generate_latest as prometheus_text
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartParser
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from benchmark import __version__
 from benchmark.datasets.photographs import locate, select
@@ -30,6 +29,7 @@ from benchmark.web.predictor import PIXELS_PER_DEGREE, Predictor, Question, defa
 from benchmark.web.problem import Problem
 from benchmark.web.queue import Progress, Queue
 from benchmark.web.settings import Settings
+from benchmark.web.threads import Threads
 from benchmark.web.upload import decode_centre_bias, decode_image, parse_fixations
 
 STATIC = {
@@ -38,7 +38,7 @@ STATIC = {
     "docs.css": "text/css",
 }
 EXAMPLES = ("astronaut", "coffee", "chelsea", "rocket")
-#: Images that are decoded, or answers that are drawn, at a time.
+#: Images that are decoded at a time, and answers that are drawn.
 THREADS = 2
 TICKET = r"^[A-Za-z0-9-]{0,64}$"
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -51,8 +51,8 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         413: "The request or the image is too large.",
         415: "This is no image of a known format.",
         422: "The request cannot be answered; the message says what to change.",
-        429: "Too many predictions are waiting; Retry-After says when to try again.",
-        504: "The prediction took too long.",
+        429: "Too many requests are waiting; Retry-After says when to try again.",
+        504: "The image or the prediction took too long.",
     }.items()
 }
 
@@ -91,6 +91,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
     predictor = predictor or Predictor(settings.models)
     queue = Queue(settings.queue, settings.timeout, settings.kept_bytes)
     threads = CapacityLimiter(THREADS)
+    decoders = Threads(THREADS, settings.decoding, settings.timeout)
     metrics = _Metrics(queue)
     # uploads stay in memory: their size is limited before they are parsed
     MultiPartParser.spool_max_size = max(MultiPartParser.spool_max_size, settings.max_bytes + 1)
@@ -99,6 +100,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await to_thread.run_sync(queue.close)
+        decoders.close()
 
     app = FastAPI(
         title="Where people look",
@@ -139,11 +141,11 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
     ) -> tuple[Question, Any]:
         """The question of a request, and its answer."""
         with queue.follow(ticket):
-            pixels = await in_thread(decode_image, await image.read(), settings)
+            pixels = await decoders.run(decode_image, await image.read(), settings)
             prior = None
             if centre_bias_file is not None and centre_bias_file.size:
                 data = await centre_bias_file.read()
-                prior = await in_thread(decode_centre_bias, data, pixels.shape[:2], settings)
+                prior = await decoders.run(decode_centre_bias, data, pixels.shape[:2], settings)
             question = Question(
                 pixels, model or predictor.default, centre_bias, prior, pixels_per_degree
             )
@@ -313,7 +315,6 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         return response
 
     app.add_middleware(Guard, settings=settings)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.hosts))
     return app
 
 
