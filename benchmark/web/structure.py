@@ -14,7 +14,7 @@ from benchmark.web.problem import Problem
 
 #: Passes over a JPEG's pixels; encoders make 1 to 14.
 MAX_SCANS = 100
-#: Segments of a JPEG, chunks of a PNG, or blocks before the picture of a GIF.
+#: Segments of a JPEG and bytes between them, chunks of a PNG, or blocks before a GIF's picture.
 MAX_PARTS = 20_000
 #: Numbers in the directory of a TIFF: two for each strip or tile, and few others.
 MAX_NUMBERS = 400_000
@@ -57,21 +57,25 @@ def _check_jpeg(data: bytes) -> None:
     scans = parts = exif = 0
     place = 2
     while found := _MARKER.search(data, place):
-        code, place = found[1][0], found.end()
-        if code == _START:
-            continue
-        if code == _END:
+        code, start = found[1][0], place
+        place = found.end()
+        if code == _END and scans:
             return
-        parts += 1
+        # Pillow reads what fills the space before the first scan one byte at a time
+        parts += 1 if scans else found.start() - start + 1
+        _check_parts(parts)
+        if code in (_START, _END):
+            continue
         scans += code == _SCAN
+        if scans > MAX_SCANS:
+            raise Problem(413, f"the image has more than {MAX_SCANS} scans: save it anew.")
         length = int.from_bytes(data[place : place + 2], "big")
         if code == _APP1:
             exif += length
-        if scans > MAX_SCANS:
-            raise Problem(413, f"the image has more than {MAX_SCANS} scans: save it anew.")
-        _check_parts(parts)
-        _check_exif(exif)
+            _check_exif(exif)
         place += max(2, length)
+    if not scans:
+        _check_parts(parts + len(data) - place)
 
 
 def _check_png(data: bytes) -> None:

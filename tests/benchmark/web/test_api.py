@@ -16,6 +16,7 @@ from PIL import Image, ImageOps
 from benchmark.predict import build, predict, read_image
 from benchmark.web.app import create_app
 from benchmark.web.predictor import Predictor, default_centre_bias
+from benchmark.web.settings import Settings
 from benchmark.web.upload import decode_image
 from metrics.auc import auc
 from metrics.information_gain import information_gain, log_likelihood
