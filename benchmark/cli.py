@@ -787,7 +787,7 @@ def paper(**options: Any) -> None:
 @click.option(
     "--allow-host", multiple=True, metavar="NAME",
     help="Name by which clients call this machine; others are refused. Repeatable. Default: names "
-    "of this machine for itself, or any with --host.",
+    "of this machine for itself, or any with --host beyond it; that of --host always is one.",
 )  # fmt: skip
 def serve(
     host: str,

@@ -15,7 +15,6 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client import generate_latest as prometheus_text
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartParser
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from benchmark import __version__
 from benchmark.datasets.photographs import locate, select
@@ -38,10 +37,8 @@ STATIC = {
     "docs.css": "text/css",
 }
 EXAMPLES = ("astronaut", "coffee", "chelsea", "rocket")
-#: Images that are decoded, or answers that are drawn, at a time.
+#: Images that are decoded at a time, and answers that are drawn.
 THREADS = 2
-#: Requests that may wait for that.
-DESK = 64
 #: How a page is read; monitors ask for its head alone.
 READ = ["GET", "HEAD"]
 TICKET = r"^[A-Za-z0-9-]{0,64}$"
@@ -55,10 +52,10 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         413: "The request or the image is too large.",
         415: "This is no image of a known format.",
         422: "The request cannot be answered; the message says what to change.",
-        429: "Too many predictions are waiting; Retry-After says when to try again.",
+        429: "Too many requests are waiting; Retry-After says when to try again.",
         500: "The service failed.",
         503: "There is not enough memory.",
-        504: "The prediction took too long.",
+        504: "The request took too long.",
     }.items()
 }
 
@@ -96,7 +93,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
     settings = settings or Settings()
     predictor = predictor or Predictor(settings.models)
     queue = Queue(settings.queue, settings.kept_bytes)
-    desk = Desk(THREADS, DESK)
+    desk = Desk(THREADS, settings.desk)
     metrics = Metrics(queue)
     # uploads stay in memory: their size is limited before they are parsed
     MultiPartParser.spool_max_size = max(MultiPartParser.spool_max_size, settings.max_bytes + 1)
@@ -392,7 +389,6 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
 
     app.add_middleware(Measured, metrics=metrics)
     app.add_middleware(Guard, settings=settings)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.hosts))
     return app
 
 

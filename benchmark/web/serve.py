@@ -9,6 +9,7 @@ import warnings
 from dataclasses import replace
 
 from benchmark.errors import BenchmarkError
+from benchmark.web.hosts import named
 from benchmark.web.settings import Settings
 
 #: Seconds that answers get to be sent, after the service was told to stop and all are computed.
@@ -18,7 +19,8 @@ GRACE = 10
 def serve(host: str, port: int, settings: Settings) -> None:
     """Serve until interrupted or terminated; what was started is finished first.
 
-    Beyond loopback any Host header is answered, unless the settings name hosts of their own.
+    Beyond loopback any Host header is answered, unless the settings name hosts of their own. The
+    address itself always is.
 
     Raises:
         BenchmarkError: the packages of the extra ``serve`` are missing, the address is taken, or a
@@ -28,7 +30,7 @@ def serve(host: str, port: int, settings: Settings) -> None:
         import uvicorn
 
         from benchmark.web.app import create_app
-        from benchmark.web.slow_heads import HeadTimeout
+        from benchmark.web.slow_readers import ReadTimeout
     except ImportError as error:
         raise BenchmarkError(
             f"the service needs a package that is not installed ({error.name}): "
@@ -43,13 +45,14 @@ def serve(host: str, port: int, settings: Settings) -> None:
         )
         if settings.hosts == Settings().hosts:
             settings = replace(settings, hosts=("*",))
+    settings = replace(settings, hosts=(*settings.hosts, named(host)))
     warnings.filterwarnings("ignore", module="PIL")  # of damaged uploads: clients are told
     app = create_app(settings)
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=HeadTimeout,
+        http=ReadTimeout,
         server_header=False,
         timeout_graceful_shutdown=grace(settings),
         limit_concurrency=1000,

@@ -18,8 +18,10 @@ class Settings:
         working_pixels: of an image as it is predicted; larger ones are reduced to that, and so are
             their densities.
         queue: predictions that may wait or run at a time; beyond it requests are refused (429).
+        desk: images that may wait to be decoded, or answers to be drawn, at a time (429).
         timeout: seconds until a request is given up (504), from its upload to its answer.
         upload_timeout: seconds in which the body of a request has to arrive (408).
+        upload_bytes: of the bodies of all requests that arrive or are answered at a time (429).
         kept_bytes: memory for the predictions made last, so that a download or a score of what
             was just shown is not computed again.
         hosts: values of the Host header that are answered, ("*",) for any.
@@ -31,7 +33,9 @@ class Settings:
     max_side: int = 12_000
     working_pixels: int = 2_000_000
     queue: int = 16
+    desk: int = 64
     timeout: float = 120.0
     upload_timeout: float = 30.0
+    upload_bytes: int = 256 * 2**20
     kept_bytes: int = 128 * 2**20
     hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")

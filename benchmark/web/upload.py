@@ -18,6 +18,7 @@ from benchmark.predict import is_turned
 from benchmark.web.problem import Problem
 from benchmark.web.settings import Settings
 from benchmark.web.size import banded_rgb, reduced
+from benchmark.web.structure import check_structure
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP")
 #: Rows of a file of fixations.
@@ -35,11 +36,14 @@ def decode_image(data: bytes, settings: Settings) -> NDArray[np.uint8]:
     """
     if not data:
         raise Problem(422, "the image is empty: send the bytes of an image file.")
+    check_structure(data)
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as header:
             width, height = header.size
             mode = header.mode
-            turned = is_turned(header)
+        with Image.open(io.BytesIO(data)) as unlimited:  # how it is decoded below
+            if (unlimited.format, unlimited.size) != (header.format, (width, height)):
+                raise ValueError(unlimited.format)
     except Image.DecompressionBombError as error:
         raise Problem(
             413, f"the image has too many pixels; at most {settings.max_pixels} are taken."
@@ -58,6 +62,8 @@ def decode_image(data: bytes, settings: Settings) -> NDArray[np.uint8]:
         raise Problem(422, f"the image has {width} x {height} pixels; at least 2 x 2 are needed.")
     options: dict[str, str] = {"mode": "RGB"} if mode == "CMYK" else {}
     try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            turned = is_turned(image)  # decodes a PNG
         pixels = imageio.imread(
             io.BytesIO(data), plugin="pillow", index=0, rotate=turned, **options
         )

@@ -242,7 +242,7 @@ async function score() {
   try {
     const found = await (await send("/score", data, signal)).json();
     if (signal.aborted) return;
-    state.points = found.points ?? state.points; draw();
+    state.points = found.fixations ?? state.points; draw();
     $("scores").replaceChildren(scores(found));
   } catch (error) {
     if (signal.aborted) return;
@@ -253,7 +253,7 @@ async function score() {
 function scores(found) {
   const number = (value) => (value === null ? "−∞" : value.toFixed(3).replace("-", "−"));
   const table = document.createElement("table"), caption = document.createElement("caption"), body = document.createElement("tbody");
-  const drawn = found.points && found.points.length < found.n_fixations ? `, the first ${found.points.length} of them drawn` : "";
+  const drawn = found.fixations && found.fixations.length < found.n_fixations ? `, the first ${found.fixations.length} of them drawn` : "";
   caption.textContent = `${found.n_fixations} fixation${found.n_fixations === 1 ? "" : "s"} under ${described(found)}${drawn}`;
   for (const [name, value] of [["Information gain over the centre bias, bit/fixation", found.IG], ["Log-likelihood over uniform, bit/fixation", found.LL], ["NSS", found.NSS], ["AUC", found.AUC]]) body.append(row([name, number(value)]));
   table.append(caption, body);

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import threading
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,3 +71,18 @@ def encoded(image, kind="PNG", **options):
 @pytest.fixture
 def image():
     return encoded(picture())
+
+
+def memory(kind="VmRSS"):
+    """MiB of this process, now or (VmHWM) at most."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(kind)).split()[1]) / 1024
+
+
+@contextmanager
+def at_most(mib):
+    """Asserts that no more memory is taken meanwhile, not even for a moment."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is the present
+    before = memory()
+    yield
+    assert memory("VmHWM") - before < mib

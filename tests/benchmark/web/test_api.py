@@ -21,6 +21,7 @@ from benchmark.web.predictor import (
     _prior_tables,
     default_centre_bias,
 )
+from benchmark.web.settings import Settings
 from benchmark.web.upload import decode_image
 from metrics.auc import auc
 from metrics.information_gain import information_gain, log_likelihood
@@ -257,6 +258,9 @@ def test_every_answer_has_the_headers(client, image):
         ask(client, b"nothing"),
         ask(client, b"\0" * (LIMITS.max_bytes + 1)),
     ]
+    with TestClient(create_app(Settings(), predictor(quick=object()))) as local:
+        answers.append(local.get("/health", headers={"host": "evil.example"}))
+        assert "host" in answers[-1].json()["detail"]
     for answer in answers:
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "default-src 'none'" in answer.headers["content-security-policy"]
@@ -264,8 +268,6 @@ def test_every_answer_has_the_headers(client, image):
 
 
 def test_other_hosts_are_refused():
-    from benchmark.web.settings import Settings
-
     with TestClient(create_app(Settings(), predictor(quick=object()))) as client:
         assert client.get("/health", headers={"host": "evil.example"}).status_code == 400
         assert client.get("/health", headers={"host": "localhost:8000"}).status_code == 200
@@ -423,7 +425,6 @@ def test_a_slow_prediction_is_given_up_and_later_ones_are_answered(quick):
 
 def test_a_slow_upload_is_given_up():
     from benchmark.web.guard import Guard
-    from benchmark.web.settings import Settings
 
     sent = []
 
@@ -434,7 +435,7 @@ def test_a_slow_upload_is_given_up():
     async def send(message):
         sent.append(message)
 
-    guard = Guard(None, Settings(upload_timeout=0.3))
+    guard = Guard(None, Settings(upload_timeout=0.3, hosts=("*",)))
     scope = {"type": "http", "headers": []}
     asyncio.run(guard(scope, receive, send))
     assert sent[0]["status"] == 408

@@ -259,7 +259,7 @@ def test_fixations_are_sent_as_they_are_and_drawn_as_they_were_understood(predic
 
     def answer(route):
         told = route.fetch()
-        route.fulfill(response=told, json={"points": [[30, 20]], **told.json()})
+        route.fulfill(response=told, json={**told.json(), "fixations": [[30, 20]]})
 
     predicted.route("**/score", answer)
     predicted.fill("#fixations", text)
