@@ -246,7 +246,7 @@ def _with_prior(model: Any, prior: GivenPrior) -> Any:
     if isinstance(model, Mixture):
         made.parts = [_with_prior(part, prior) for part in model.parts]
     else:
-        made.centerbias = prior
+        made.centerbias, made.prior_on_every_image = prior, True
     return made
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ipaddress
 import logging
 import math
+import os
 import warnings
 from dataclasses import replace
 
 from benchmark.errors import BenchmarkError
 from benchmark.web.hosts import named
 from benchmark.web.settings import Settings
+from models.deepgaze.files import VARIABLE
 
 #: Seconds that answers get to be sent, after the service was told to stop and all are computed.
 GRACE = 10
@@ -47,6 +49,7 @@ def serve(host: str, port: int, settings: Settings) -> None:
             settings = replace(settings, hosts=("*",))
     settings = replace(settings, hosts=(*settings.hosts, named(host)))
     warnings.filterwarnings("ignore", module="PIL")  # of damaged uploads: clients are told
+    os.environ.pop(VARIABLE, None)  # or features and maps of uploads would be kept there
     app = create_app(settings)
     config = uvicorn.Config(
         app,

@@ -151,6 +151,12 @@ def test_an_uploaded_centre_bias_replaces_the_trained_one():
     assert np.exp(density(ask(client, image, format="npy")).astype(float))[:, :24].sum() < 0.8
     scored = ask(client, image, "/score", files, centre_bias="uploaded", fixations="x,y\n5,5")
     assert scored.status_code == 200
+    # a plain image looks like one that the readouts were trained on
+    plain = encoded(Image.fromarray(np.full((64, 96, 3), 128, np.uint8)))
+    known = client.app.state.predictor.models["deepgaze2"].weights.known_as
+    assert known(np.full((64, 96, 3), 128, np.uint8)) is not None
+    found = density(ask(client, plain, files=files, centre_bias="uploaded", format="npy"))
+    assert np.exp(found.astype(float))[:, :24].sum() > 0.95
 
 
 def test_an_image_is_resized_to_what_models_expect(client, quick):

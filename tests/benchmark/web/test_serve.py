@@ -66,6 +66,22 @@ def test_it_finishes_what_it_started():
         requests.get(f"{address}/health", timeout=5)
 
 
+def test_features_and_maps_of_uploads_are_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCHMARK_FEATURES", str(tmp_path / "features"))
+    models = ("icf", "deepgaze2")
+    process, address = start("--models", ",".join(models))
+    try:
+        for model in models:
+            files = {"image": encoded(picture(48, 64))}
+            data = {"model": model, "format": "npy"}
+            answer = requests.post(f"{address}/predict", files=files, data=data, timeout=120)
+            assert answer.status_code == 200, answer.text
+    finally:
+        process.kill()
+        process.communicate()
+    assert not (tmp_path / "features").exists()
+
+
 def test_it_warns_when_bound_wider():
     process, address = start("--models", "uniform", "--host", "0.0.0.0")
     try:
