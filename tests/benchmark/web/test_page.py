@@ -6,11 +6,11 @@ import json
 import shutil
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import uvicorn
-from PIL import Image
 
 from benchmark import __version__
 from benchmark.web.app import create_app
@@ -27,7 +27,7 @@ def models():
 
 @pytest.fixture(scope="module")
 def address(models):
-    app = create_app(LIMITS, predictor(**models))
+    app = create_app(replace(LIMITS, working_pixels=100_000), predictor(**models))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -76,15 +76,6 @@ def predicted(page):
 def upload(page, data):
     page.set_input_files("#file", {"name": "x.png", "mimeType": "image/png", "buffer": data})
     page.wait_for_selector("#result:not([hidden])")
-
-
-def preview(page, image=None):
-    """Answer /preview with an image, or as a service without previews would."""
-    if image is None:
-        page.route("**/preview", lambda route: route.fulfill(status=404, json={"detail": "none"}))
-    else:
-        body = encoded(image)
-        page.route("**/preview", lambda r: r.fulfill(body=body, content_type="image/png"))
 
 
 def shown_size(page):
@@ -257,17 +248,11 @@ def test_an_older_score_does_not_replace_a_newer_one(predicted):
 def test_fixations_are_sent_as_they_are_and_drawn_as_they_were_understood(predicted, text):
     from playwright.sync_api import expect
 
-    def answer(route):
-        told = route.fetch()
-        route.fulfill(response=told, json={**told.json(), "fixations": [[30, 20]]})
-
-    predicted.route("**/score", answer)
     predicted.fill("#fixations", text)
     predicted.click("#score")
     expect(predicted.locator("#scores caption")).to_contain_text("1 fixation ")
     drawn = predicted.locator("#lines .fixation")
     assert [drawn.get_attribute(each) for each in ("cx", "cy")] == ["30", "20"]
-    predicted.unroute("**/score")
     predicted.locator("#stack").click()
     expect(predicted.locator("#scores caption")).to_contain_text("2 fixations")
 
@@ -298,7 +283,6 @@ def test_what_a_browser_shows_otherwise_is_shown_as_the_service_reads_it(page, k
         turned = given.rotate(-90, expand=True)
     asked = []
     page.on("request", lambda r: asked.append(r.url.rpartition("/")[2]))
-    preview(page, turned)
     upload(page, encoded(given, kind, **extra))
     assert shown_size(page) == turned.size
     assert "preview" in asked
@@ -307,7 +291,6 @@ def test_what_a_browser_shows_otherwise_is_shown_as_the_service_reads_it(page, k
 
 
 def test_resolution_of_an_image_that_a_browser_cannot_show(page):
-    preview(page, picture(80, 120))
     page.click("summary")
     page.fill("#distance", "60")
     page.fill("#screen", "4")
@@ -316,7 +299,7 @@ def test_resolution_of_an_image_that_a_browser_cannot_show(page):
 
 
 def test_without_a_preview_the_density_is_shown_alone(page):
-    preview(page)
+    page.route("**/preview", lambda route: route.fulfill(status=404, json={"detail": "none"}))
     upload(page, encoded(picture(80, 120), "TIFF"))
     assert page.locator("#unseen").is_visible()
     assert page.locator("#picture").is_hidden()
@@ -337,16 +320,9 @@ def test_small_images_are_enlarged(page):
 def test_a_large_photo_is_shown_with_how_it_was_reduced(page):
     asked = []
     page.on("request", lambda r: asked.append(r.url.rpartition("/")[2]))
-    told = {
-        **{"model": "quick", "centre_bias": "on", "width": 4032, "height": 3024},
-        **{"note": "reduced from 4032 x 3024 to 1632 x 1224 pixels"},
-        **{"heat": "data:,", "contours": [], "places": [], "samples": []},
-    }
-    page.route("**/predict", lambda route: route.fulfill(json=told))
-    grey = Image.new("L", (4032, 3024), 128)
-    upload(page, encoded(grey, "JPEG"))
-    note(page, "4032 × 3024 pixels; reduced from 4032 x 3024 to 1632 x 1224 pixels")
-    assert shown_size(page) == (4032, 3024)
+    upload(page, encoded(picture(400, 480), "JPEG"))
+    note(page, "480 × 400 pixels; reduced, and its density, from 480 x 400 to 346 x 288 pixels")
+    assert shown_size(page) == (480, 400)
     assert "preview" not in asked
 
 
