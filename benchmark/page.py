@@ -16,8 +16,8 @@ from PIL import Image
 
 from benchmark.datasets.base import Dataset
 from benchmark.errors import BenchmarkError
-from benchmark.files import read_json, write_whole
-from benchmark.paper import BASELINE, dataset_of
+from benchmark.files import write_whole
+from benchmark.recorded import BASELINE, dataset_of, record_of
 from benchmark.report.html import Shown, data_address, html_page
 from benchmark.report.plots.overlay import contour_levels, grey
 from benchmark.report.results import Results
@@ -83,7 +83,7 @@ def _stored_images(
     results: Results, stored: StoredPredictions, images: Sequence[str]
 ) -> tuple[dict[str, set[str]], dict[str, int]]:
     """Images by model that has a prediction of what was scored, and how many others it has."""
-    records = read_json(results.folder / "run.json")["models"]
+    records = record_of(results).section("models").content
     kept: dict[str, set[str]] = {}
     unfit: dict[str, int] = {}
     for name in stored.models():
@@ -107,7 +107,7 @@ def _left_out(results: Results, unfit: dict[str, int]) -> str:
     counts = (f"{titles[name]} ({n} image{'s' * (n != 1)})" for name, n in unfit.items())
     return (
         "Left out, since the model has changed between its stored prediction and its score: "
-        f"{', '.join(counts)}. Make them again"
+        f"{', '.join(counts)}. Run again what has changed, then make them again"
     )
 
 

@@ -313,4 +313,4 @@ def _row(
     return Row(image, pixels, (x, y), panels, where)
 
 
-__all__ = ["BASELINE", "Outcome", "PaperOptions", "dataset_of", "paper", "predicted"]
+__all__ = ["Outcome", "PaperOptions", "paper", "predicted"]

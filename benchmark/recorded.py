@@ -101,7 +101,7 @@ def models_of(
         elif name not in registry.models():
             raise BenchmarkError(
                 f"{recorded.path} does not say where the model {name!r} comes from, and none is "
-                "registered under this name; run again, which states it."
+                "registered under this name: install the package that offers it, or run again."
             )
     registered = [name for name in names if name.removesuffix(PLAIN) not in own.names]
     needed = [need for need in own.needs if need in registry.models()]

@@ -57,7 +57,8 @@ class Bootstrap:
         self.seed = seed
 
     def means(self, columns: list[Column]) -> NDArray[np.float64]:
-        """Means over each draw, (draws, columns); NaN where a draw holds no defined value."""
+        """Means over each draw, (draws, columns); NaN where a draw holds no defined value, and of a
+        column with an infinite one."""
         weights = np.stack([np.where(c.defined, c.weights, 0.0) for c in columns], axis=1)
         products = np.stack([np.where(c.defined, c.values, 0.0) for c in columns], axis=1) * weights
         rng = np.random.default_rng(self.seed)
@@ -141,7 +142,7 @@ def explained_share(own: ArrayLike, gold: ArrayLike) -> NDArray[np.float64]:
 
 
 def explained_mean(own: Column, gold: Column, gold_draws: NDArray[np.float64]) -> float:
-    """Explained information gain, over images where both columns are defined.
+    """Explained information gain of two columns that are defined on the same images.
 
     NaN if the gold standard's own gain cannot be told from none: it is not above 0, or its 95 %
     interval reaches 0. The ratio would say nothing, and would be negative over negative.

@@ -83,13 +83,14 @@ def explained_missing(results: Results, columns: Sequence[Column]) -> str:
             continue
         if not results.estimate(GOLD, column.metric.name).defined:
             continue
-        scored = [name for name, cell in column.cells.items() if cell.defined]
-        shares = [results.explained(name, column.metric.name) for name in scored]
+        scored = [(name, cell) for name, cell in column.cells.items() if cell.defined]
+        shares = [(cell, results.explained(name, column.metric.name)) for name, cell in scored]
         label = explained_label(column.metric)
-        if not all(share.defined for share in shares):
+        if not all(share.defined for _, share in shares):
             without.append(label)
-        has_interval = any(cell.has_interval for cell in column.cells.values())
-        if has_interval and any(share.defined and not share.has_interval for share in shares):
+        if any(
+            cell.has_interval and share.defined and not share.has_interval for cell, share in shares
+        ):
             open_ended.append(label)
     parts = []
     if without:

@@ -294,7 +294,7 @@ def _tests(found: Statistics) -> list[str]:
         )
     per = "fixations" if metric.per == "fixation" else "images"
     flips = enough_flips(len(tests), found.options.flips)
-    smallest = smallest_p(int((tests["better"] + tests["worse"]).max()), flips)
+    smallest = smallest_p(int(tests["n_images"].max()), flips)
     return [
         "## Which models differ",
         paragraph(

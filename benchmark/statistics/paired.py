@@ -93,7 +93,7 @@ def smallest_p(n_images: int, flips: int = FLIPS) -> float:
     """The smallest p-value that :func:`sign_flip_p` can give.
 
     Args:
-        n_images: on which the two models differ. flips: as drawn.
+        n_images: on which the two models may differ. flips: as drawn.
     """
     return max(2.0 ** -max(n_images - 1, 0), 1 / (flips + 1))
 
@@ -117,7 +117,7 @@ def can_separate(tests: pd.DataFrame, flips: int = FLIPS) -> bool:
     family = tests.dropna(subset=["p"])
     if family.empty:
         return True
-    most = int((family["better"] + family["worse"]).max())
+    most = int(family["n_images"].max())
     return len(family) * smallest_p(most, enough_flips(len(tests), flips)) <= LEVEL
 
 

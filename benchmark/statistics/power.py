@@ -9,6 +9,7 @@ test finds a difference.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,7 +19,7 @@ from scipy.optimize import brentq
 from scipy.stats import nct, t
 
 from benchmark.scores import Bootstrap, Column, interval
-from benchmark.statistics.paired import LEVEL, sign_flip_p, smallest_p
+from benchmark.statistics.paired import LEVEL, sign_flip_p
 
 POWER = 0.8
 #: More images than this are not asked for: models so close are not worth telling apart.
@@ -44,10 +45,7 @@ def spread(column: Column) -> float:
 
 def fewest_images(level: float = LEVEL) -> int:
     """The smallest number of images with which a sign-flip test at ``level`` can reject."""
-    n_images = 1
-    while smallest_p(n_images, MOST_IMAGES) > level:
-        n_images += 1
-    return n_images
+    return 1 + math.ceil(-math.log2(level))
 
 
 def predicted_power(difference: float, sd: float, n_images: int, level: float = LEVEL) -> float:

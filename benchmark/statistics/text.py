@@ -11,8 +11,8 @@ from benchmark.report.table import MINUS, number
 __all__ = ["INFINITE", "escape", "number", "p_value", "paragraph", "signed", "span", "table"]
 
 INFINITE = (
-    "Where the difference is infinite on an image, the mean is, too, whichever way models are "
-    "exchanged and images drawn: there is neither a p nor an interval."
+    "Where the difference is infinite on an image, its mean is infinite, or undefined, whichever "
+    "way models are exchanged: there is neither a p nor an interval."
 )
 
 

@@ -112,11 +112,12 @@ def store_damaged(bench: Bench, times: int) -> Finding:
     """Some bytes of a store change, or its end is cut off; a killed run's, or a finished one's."""
     finding = Finding("bytes of the score store changed, or its end cut off")
     finished = bench.folder / "undisturbed" / "scores.sqlite"
-    while finding.times < times:
+    for number in range(times):
         out = bench.fresh()
-        if finding.times % 2:
+        if number % 2:
             run = bench.start(out)
             if not run.wait_until(_some_stored(bench, out)):
+                bench.compare(out, finding, {}, run.ended())
                 continue
             run.kill(group=True)
             run.ended()

@@ -77,5 +77,5 @@ def test_nothing_to_show_says_why(folder, store):
     with pytest.raises(BenchmarkError, match=r"to show\. Make some first: .*paper"):
         write_page(folder, gallery=True)
     store("two", (0,), key="hash of another two")
-    with pytest.raises(BenchmarkError, match=r"two \(1 image\)\. Make them again: .*paper"):
+    with pytest.raises(BenchmarkError, match=r"two \(1 image\)\. Run again what has"):
         write_page(folder, gallery=True)

@@ -130,7 +130,6 @@ def test_what_a_killed_run_left_in_its_write_ahead_file_is_kept(tmp_path, where)
     content = bytearray(file.read_bytes())
     content[place : place + 40] = bytes(255 - value for value in content[place : place + 40])
     file.write_bytes(content)
-    found = {}
     again = Store(path)
     found = again.read(KEYS["a"])
     again.close()

@@ -105,6 +105,9 @@ def test_shares_without_intervals_are_explained(make):
     assert note not in markdown_table(Results.read(folder.write()))
     folder.summary.loc[folder.summary["model"] != "gold", SHARES[1:]] = np.nan
     assert note in markdown_table(Results.read(folder.write()), ["IG"])
+    # a gain of minus infinity has no interval of its own, nor has its share
+    folder.summary.loc[folder.summary["metric"] == "IG", ["ci_low", "ci_high"]] = np.nan
+    assert note not in markdown_table(Results.read(folder.write()), ["IG"])
 
 
 def test_images_without_a_score_are_reported(make):

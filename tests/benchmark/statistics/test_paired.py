@@ -131,6 +131,18 @@ def test_pairs_that_always_differ_are_separated_if_any_can_be(n_images, possible
     assert can_separate(tests.iloc[:0], 99)
 
 
+def test_models_that_do_not_differ_are_not_a_matter_of_few_images():
+    frame = pd.concat(
+        pd.DataFrame(
+            {"model": name, "image": range(60), "metric": "AUC", "value": 0.5, "n_fixations": 1}
+        )
+        for name in ("one", "two")
+    )
+    tests = paired_tests(suite.columns(frame), "AUC", ["one", "two"])
+    assert tests["p"].tolist() == [1.0]
+    assert can_separate(tests)
+
+
 def rejected_stepwise(p, alpha):
     """Holm's procedure as he defines it: step down until one is not small enough."""
     rejected = np.zeros(len(p), dtype=bool)
