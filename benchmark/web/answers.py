@@ -173,7 +173,8 @@ def score(
     """
     height, width = log_density.shape
     points = np.column_stack([x, y])[:SCORED_POINTS].tolist()
-    x, y = x * (width / size[1]), y * (height / size[0])
+    x = np.minimum(x * (width / size[1]), np.nextafter(width, 0))
+    y = np.minimum(y * (height / size[0]), np.nextafter(height, 0))
     density = np.exp(log_density)
     gains = information_gain(log_density, baseline, x, y)
     return {

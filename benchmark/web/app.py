@@ -170,7 +170,8 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         prior = None
         if centre_bias_file is not None and centre_bias_file.size:
             data = await centre_bias_file.read()
-            prior = await desk.do(decode_centre_bias, data, pixels.shape[:2], settings)
+            size = pixels.shape[:2]
+            prior = await desk.do(decode_centre_bias, data, size, settings, admitted=True)
         question = Question(
             pixels,
             model or predictor.default,
@@ -184,7 +185,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         return question
 
     async def predicted(question: Question, ticket: str) -> Any:
-        key = await desk.do(lambda: question.key)
+        key = await desk.do(lambda: question.key, admitted=True)
         return await queue.answer(key, lambda: predictor.log_density(question), ticket)
 
     def described(question: Question) -> dict[str, Any]:
@@ -250,13 +251,16 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
                 }
 
             if format == "json":
-                return JSONResponse(await desk.do(content))
+                return JSONResponse(await desk.do(content, admitted=True))
             if format == "npy":
-                body, kind = await desk.do(npy, log_density), "application/octet-stream"
+                body, kind = (
+                    await desk.do(npy, log_density, admitted=True),
+                    "application/octet-stream",
+                )
             elif format == "csv":
-                body, kind = await desk.do(answers.csv, log_density), "text/csv"
+                body, kind = await desk.do(answers.csv, log_density, admitted=True), "text/csv"
             else:
-                body = await desk.do(overlay, question.pixels, log_density)
+                body = await desk.do(overlay, question.pixels, log_density, admitted=True)
                 kind = "image/png"
             headers = {
                 "content-disposition": f'attachment; filename="prediction.{format}"',
@@ -297,7 +301,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
             question = await understood(
                 image, model, centre_bias, centre_bias_file, pixels_per_degree
             )
-            x, y = await desk.do(parse_fixations, text, question.source)
+            x, y = await desk.do(parse_fixations, text, question.source, admitted=True)
             log_density = await predicted(question, ticket)
 
             def content() -> dict[str, Any]:
@@ -307,7 +311,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
                 scores = answers.score(log_density, baseline, x, y, question.source)
                 return {**described(question), **scores}
 
-            return JSONResponse(await desk.do(content))
+            return JSONResponse(await desk.do(content, admitted=True))
 
         return await attended(request, ticket, work)
 
@@ -387,8 +391,8 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         kind = "image/png" if file.suffix == ".png" else "image/jpeg"
         return Response(file.read_bytes(), media_type=kind)
 
-    app.add_middleware(Measured, metrics=metrics)
     app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Measured, metrics=metrics)  # outermost: what the guard refuses counts, too
     return app
 
 

@@ -28,12 +28,12 @@ from models.deepgaze.readout import Lattice
 DEFAULT = "deepgaze2"
 #: Resolution of the images that the readouts learned from.
 PIXELS_PER_DEGREE = 35.0
+#: How much an image may be enlarged or reduced to come to that.
+LARGEST_ZOOM = 8.0
 #: Images whose readouts' maps are kept, for another centre bias or a mixture that shares them.
 KEPT_IMAGES = 8
 #: Sizes of images whose default centre bias is kept.
 KEPT_PRIORS = 4
-#: How much an image may be enlarged or reduced to come to that.
-LARGEST_ZOOM = 8.0
 
 
 @dataclass(frozen=True)

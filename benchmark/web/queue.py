@@ -9,7 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,8 +156,10 @@ class Queue:
             return found
 
         def tell(future: Future[NDArray]) -> None:
-            with suppress(RuntimeError):  # the loop has ended: nobody is there to be told
+            try:
                 loop.call_soon_threadsafe(self._finished, key, future)
+            except RuntimeError:  # the loop has ended: nobody else keeps these books
+                self._finished(key, future)
 
         future = self._thread.submit(timed)
         self._running[key] = future
@@ -194,21 +196,28 @@ class Desk:
         self.pending = 0
         self._threads = Workers(threads, "desk")
 
-    async def do(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    async def do(
+        self, function: Callable[..., Any], *arguments: Any, admitted: bool = False
+    ) -> Any:
         """What a function returns; it is not called if nobody waits for it when its turn comes.
+
+        Args:
+            admitted: never refused, since it belongs to a request that has waited before.
 
         Raises:
             Problem: too much waits already (429).
         """
-        if self.pending >= self.size:
+        if self.pending >= self.size and not admitted:
             raise Problem(
                 429, "too many requests wait already: try again in 2 s.", {"Retry-After": "2"}
             )
         loop = asyncio.get_running_loop()
 
         def tell(_: Future[Any]) -> None:
-            with suppress(RuntimeError):  # the loop has ended
+            try:
                 loop.call_soon_threadsafe(self._finished)
+            except RuntimeError:  # the loop has ended
+                self._finished()
 
         self.pending += 1
         future = self._threads.submit(lambda: function(*arguments))

@@ -70,7 +70,7 @@ def _check_jpeg(data: bytes) -> None:
         if scans > MAX_SCANS:
             raise Problem(413, f"the image has more than {MAX_SCANS} scans: save it anew.")
         length = int.from_bytes(data[place : place + 2], "big")
-        if code == _APP1:
+        if code == _APP1 and data.startswith(b"Exif\0\0", place + 2):
             exif += length
             _check_exif(exif)
         place += max(2, length)

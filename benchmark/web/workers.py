@@ -8,6 +8,9 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any
 
+#: What becomes of a function, and the function itself, in a list from which it can be taken.
+_Work = tuple[Future[Any], list[Callable[[], Any]]]
+
 
 class Workers:
     """Threads that take work in the order of its coming.
@@ -19,7 +22,7 @@ class Workers:
     def __init__(self, threads: int, name: str):
         self.threads = threads
         self.name = name
-        self._work: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._work: SimpleQueue[_Work | None] = SimpleQueue()
         self._started = False
 
     def submit(self, function: Callable[[], Any]) -> Future[Any]:
@@ -27,9 +30,13 @@ class Workers:
         if not self._started:
             self._started = True
             for _ in range(self.threads):
-                threading.Thread(target=self._take, name=self.name, daemon=True).start()
+                threading.Thread(
+                    target=_take, args=(self._work,), name=self.name, daemon=True
+                ).start()
         future: Future[Any] = Future()
-        self._work.put((future, function))
+        held = [function]
+        future.add_done_callback(lambda _: held.clear())  # what is cancelled lets go of its data
+        self._work.put((future, held))
         return future
 
     def close(self) -> None:
@@ -38,19 +45,23 @@ class Workers:
             self._started = False
             for _ in range(self.threads):
                 self._work.put(None)
-
-    def _take(self) -> None:
-        while (work := self._work.get()) is not None:
-            _do(*work)
-            del work  # what was made is not kept until the next work comes
+            self._work = SimpleQueue()
 
 
-def _do(future: Future[Any], function: Callable[[], Any]) -> None:
+def _take(queue: SimpleQueue[_Work | None]) -> None:
+    while (work := queue.get()) is not None:
+        _do(*work)
+        del work  # what was made is not kept until the next work comes
+
+
+def _do(future: Future[Any], held: list[Callable[[], Any]]) -> None:
     if not future.set_running_or_notify_cancel():
         return
+    function = held.pop()
     try:
         future.set_result(function())
     except Exception as error:
         future.set_exception(error)
     except BaseException as error:  # SystemExit of a model's does not end the service
-        future.set_exception(RuntimeError(f"{type(error).__name__} in a thread"))
+        told = RuntimeError(f"{type(error).__name__} in a thread")
+        future.set_exception(told.with_traceback(error.__traceback__))

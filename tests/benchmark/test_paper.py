@@ -26,7 +26,7 @@ FIGURES = ("fig5-best-explained", "fig6-worst-explained", "fig8-gains-most", "fi
 @pytest.fixture
 def folder(tmp_path, dataset, quick, no_report):
     """Results of a run on the tiny data set; figures are small, which makes them quick."""
-    quick.setattr(recorded, "load", lambda name, root: {"tiny": dataset}[name])
+    quick.setattr(recorded, "load", lambda name, root: dataset)
     quick.setattr(module, "PANEL_DPI", 30)
     out = tmp_path / "tiny"
     run(Options("tiny", models=MODELS, metrics=("IG",), draws=200, kernel_size=4.0, out=out))

@@ -2,7 +2,7 @@
 const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 const SMALL = 480; // pixels on the screen to which a smaller image is enlarged
-const FIELD = 2 ** 20; // bytes that a field of a form may have; longer fixations go as a file
+const FIELD = 2 ** 19; // longer fixations go as a file: a field may have 1 MiB, a newline is two bytes
 const state = { image: null, picture: null, size: null, models: [], version: "", prediction: null, points: [], choosing: null, predicting: null, scoring: null, addresses: [] };
 
 function say(text) { $("status").textContent = text; $("clock").textContent = ""; }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
@@ -18,7 +20,7 @@ import uvicorn
 from benchmark.web import answers
 from benchmark.web.app import create_app
 from benchmark.web.problem import Problem
-from benchmark.web.queue import Desk
+from benchmark.web.queue import Desk, Queue
 from benchmark.web.workers import Workers
 from tests.benchmark.web.conftest import LIMITS, encoded, picture, predictor
 
@@ -145,6 +147,67 @@ def test_a_desk_refuses_what_is_too_much_and_drops_what_nobody_waits_for():
     assert refused.status == 429
     assert int(refused.headers["Retry-After"]) >= 1
     assert done == ["last"]
+
+
+def test_what_is_admitted_is_not_refused_later():
+    go = threading.Event()
+
+    async def scenario():
+        desk = Desk(1, 1)
+        first = asyncio.create_task(desk.do(go.wait, 20))
+        await asyncio.sleep(0.1)
+        drawn = asyncio.create_task(desk.do(len, "abc", admitted=True))
+        await asyncio.sleep(0.1)
+        go.set()
+        return await asyncio.gather(first, drawn)
+
+    assert asyncio.run(scenario()) == [True, 3]
+
+
+def test_books_are_kept_when_the_loop_ends_before_the_work():
+    go, desk, queue = threading.Event(), Desk(1, 2), Queue(2, 0)
+
+    async def scenario():
+        for work in (desk.do(go.wait, 20), queue.answer("a", lambda: go.wait(20))):
+            begun = asyncio.create_task(work)
+            await asyncio.sleep(0.1)
+            begun.cancel()
+
+    asyncio.run(scenario())
+    assert (desk.pending, queue.pending) == (1, 1)
+    go.set()
+    for _ in range(200):
+        if not desk.pending and not queue.pending:
+            break
+        time.sleep(0.02)
+    assert (desk.pending, queue.pending) == (0, 0)
+
+
+def test_what_is_cancelled_lets_go_of_its_data():
+    class Data:
+        pass
+
+    go, workers, data = threading.Event(), Workers(1, "test"), Data()
+    held = weakref.ref(data)
+    workers.submit(lambda: go.wait(20))
+    future = workers.submit(lambda data=data: data)
+    del data
+    assert held() is not None
+    assert future.cancel()
+    gc.collect()
+    assert held() is None
+    go.set()
+    workers.close()
+
+
+def test_workers_that_are_closed_while_they_work_begin_anew():
+    go, workers = threading.Event(), Workers(1, "test")
+    first = workers.submit(lambda: go.wait(20))
+    workers.close()
+    assert workers.submit(lambda: 4).result(5) == 4
+    go.set()
+    assert first.result(5)
+    workers.close()
 
 
 def test_work_of_a_thread_that_exits_is_told():

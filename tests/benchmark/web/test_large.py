@@ -68,6 +68,12 @@ def test_scores_are_those_of_the_density_that_is_returned(small):
     assert found["fixations"] == [[220, 50], [299.9, 199.9]]
 
 
+def test_the_last_place_inside_of_an_image_is_inside_of_its_density(small):
+    x, y = float(np.nextafter(397, 0)), float(np.nextafter(211, 0))
+    answer = ask(small, spot(211, 397, 50, 220), "/score", fixations=f"x,y\n{x!r},{y!r}")
+    assert answer.status_code == 200, answer.text
+
+
 def test_what_is_drawn_is_in_pixels_of_the_image_sent(small):
     found = ask(small, spot(200, 300, 50, 220), samples=40).json()
     assert abs(found["places"][0]["x"] - 220) < 15

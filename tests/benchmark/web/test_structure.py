@@ -14,7 +14,7 @@ from PIL import Image, PngImagePlugin
 from benchmark.web import upload
 from benchmark.web.problem import Problem
 from benchmark.web.settings import Settings
-from benchmark.web.structure import MAX_SCANS
+from benchmark.web.structure import MAX_SCANS, check_structure
 from benchmark.web.upload import decode_image
 from tests.benchmark.web.conftest import at_most, encoded, picture
 from tests.benchmark.web.costly import (
@@ -148,6 +148,10 @@ def test_much_exif_is_refused(decoded):
     chunk = size + b"eXIf" + exif + struct.pack(">I", zlib.crc32(b"eXIf" + exif))
     data = encoded(picture())
     assert "EXIF" in refusal(data[:33] + chunk + data[33:]).message
+    xmp = b"http://ns.adobe.com/xmp/extension/\0"
+    depth = (b"\xff\xe1\xff\xff" + xmp + bytes(65_533 - len(xmp))) * 30
+    data = encoded(picture(), "JPEG")
+    check_structure(data[:2] + depth + data[2:])  # no EXIF, and nobody decodes it
     segments = (b"\xff\xe1\xff\xff" + b"Exif\0\0" + bytes(65_527)) * 20
     data = encoded(picture(), "JPEG")
     assert "EXIF" in refusal(data[:2] + segments + data[2:]).message
