@@ -24,6 +24,12 @@ FIGURES = ("fig5-best-explained", "fig6-worst-explained", "fig8-gains-most", "fi
 
 
 @pytest.fixture
+def dataset():
+    """Observers who agree with each other on every image."""
+    return tiny(seed=5)
+
+
+@pytest.fixture
 def folder(tmp_path, dataset, quick, no_report):
     """Results of a run on the tiny data set; figures are small, which makes them quick."""
     quick.setattr(recorded, "load", lambda name, root: dataset)

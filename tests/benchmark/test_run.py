@@ -169,7 +169,7 @@ def test_a_resumed_run_writes_the_same_bytes(tmp_path, quick, uninterrupted):
     assert set(expected) >= TABLES | {"summary.md", "summary.tex"}
     assert {name for name in expected if name.startswith("figures/")} >= {
         f"figures/{figure}.{ending}"
-        for figure in ("information", "explained", "overview")
+        for figure in ("information", "overview")
         for ending in ("pdf", "png")
     }
     out = tmp_path / "out"
