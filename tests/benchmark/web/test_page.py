@@ -187,16 +187,17 @@ def test_nothing_is_wider_than_a_phone(predicted):
 
 
 def test_what_is_asked_no_more_is_given_up(predicted, models):
-    ended = []
-    predicted.on("requestfailed", lambda r: ended.append((r.url.rpartition("/")[2], r.failure)))
     models["other"].go.clear()
     try:
-        predicted.select_option("#model", "other")
-        predicted.select_option("#model", "quick")
+        with predicted.expect_request("**/predict"):
+            predicted.select_option("#model", "other")
+        with predicted.expect_event("requestfailed") as given_up:
+            predicted.select_option("#model", "quick")
         note(predicted, "quick, ")
     finally:
         models["other"].go.set()
-    assert ("predict", "net::ERR_ABORTED") in ended
+    assert given_up.value.url.endswith("/predict")
+    assert given_up.value.failure == "net::ERR_ABORTED"
 
 
 def test_scores_follow_the_model_and_name_it(predicted):
