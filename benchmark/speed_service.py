@@ -27,6 +27,7 @@ from benchmark import provenance
 from benchmark.files import write_json
 
 OUT = Path("results/speed-service")
+FORMS = ("npy", "json", "csv", "png")
 
 
 def picture(seed: int, height: int = 384, width: int = 512) -> bytes:
@@ -38,12 +39,12 @@ def picture(seed: int, height: int = 384, width: int = 512) -> bytes:
     return buffer.getvalue()
 
 
-def ask(address: str, image: bytes) -> int:
+def ask(address: str, image: bytes, form: str = "npy") -> int:
     """Status of a prediction of an image."""
     answer = requests.post(
         f"{address}/predict",
         files={"image": ("image", image)},
-        data={"format": "npy"},
+        data={"format": form},
         timeout=600,
     )
     if answer.status_code == 429:
@@ -156,14 +157,16 @@ def crowd(server: Server, clients: int) -> dict[str, Any]:
 def memory(server: Server, requests_: int) -> dict[str, Any]:
     """Resident memory in MiB after each tenth of many requests for different images.
 
-    The first tenths fill what the service keeps: answers, up to a limit, and the models' own.
+    Answers are asked for in all forms, in turn. The first tenths fill what the service keeps: answers, up to a limit, and the models' own.
     """
     statuses: Counter[int] = Counter()
     resident = []
     with ThreadPoolExecutor(4) as pool:
         for part in range(10):
             seeds = range(30_000 + part * requests_ // 10, 30_000 + (part + 1) * requests_ // 10)
-            statuses.update(pool.map(lambda n: ask(server.address, picture(n)), seeds))
+            statuses.update(
+                pool.map(lambda n: ask(server.address, picture(n), FORMS[n % len(FORMS)]), seeds)
+            )
             resident.append(round(server.resident_mb))
     return {"requests": requests_, "answered": statuses[200], "resident_mib": resident}
 
