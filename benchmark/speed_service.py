@@ -157,7 +157,8 @@ def crowd(server: Server, clients: int) -> dict[str, Any]:
 def memory(server: Server, requests_: int) -> dict[str, Any]:
     """Resident memory in MiB after each tenth of many requests for different images.
 
-    Answers are asked for in all forms, in turn. The first tenths fill what the service keeps: answers, up to a limit, and the models' own.
+    Answers are asked for in all forms, in turn. The first tenths fill what the service keeps:
+    answers, up to a limit, and the models' own.
     """
     statuses: Counter[int] = Counter()
     resident = []
