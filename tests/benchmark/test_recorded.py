@@ -28,7 +28,7 @@ def record(folder):
 @pytest.fixture
 def own(tmp_path, dataset, quick, no_report):
     """A run of a model of one's own, of densities and of saliency maps from files."""
-    quick.setattr(recorded, "load", lambda name, root: {"tiny": dataset}[name])
+    quick.setattr(recorded, "load", lambda name, root: dataset)
     for kind in ("densities", "maps"):
         (tmp_path / kind).mkdir()
         for number, name in enumerate(dataset.image_names):

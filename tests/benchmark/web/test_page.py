@@ -186,14 +186,15 @@ def test_nothing_is_wider_than_a_phone(predicted):
     assert predicted.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_what_is_asked_no_more_is_given_up(predicted, models):
+def test_what_is_asked_no_more_is_given_up(page, models):
+    upload(page, encoded(picture(80, 120, seed=77)))  # that "other" has not predicted before
     models["other"].go.clear()
     try:
-        with predicted.expect_request("**/predict"):
-            predicted.select_option("#model", "other")
-        with predicted.expect_event("requestfailed") as given_up:
-            predicted.select_option("#model", "quick")
-        note(predicted, "quick, ")
+        with page.expect_request("**/predict"):
+            page.select_option("#model", "other")
+        with page.expect_event("requestfailed") as given_up:
+            page.select_option("#model", "quick")
+        note(page, "quick, ")
     finally:
         models["other"].go.set()
     assert given_up.value.url.endswith("/predict")
