@@ -121,7 +121,7 @@ def test_drawing_is_under_the_time_out_and_followed(quick, monkeypatch):
     go.set()
     assert told["state"] == "answering"
     assert answer.status_code == 504
-    assert "1.5 s" in answer.json()["detail"]
+    assert "5 s" in answer.json()["detail"]
     assert after.status_code == 404
     assert app.state.queue.timed_out == 1
 
