@@ -21,7 +21,7 @@ def full() -> list[Run]:
         *_sizes(12, SIZES),
         *_subjects(50, (5, 10, 30)),
         *_models(50, (1, 4, 8)),
-        *_jobs(40, ("cheap", "dear"), repeats=2),
+        *_jobs(320, ("dear",), repeats=1),
     ]
 
 
