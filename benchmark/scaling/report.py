@@ -84,8 +84,7 @@ def _readme(measured: Curves, before: pd.DataFrame | None, found: dict, quick: b
     if loads.max() > found["cores"] / 2:
         busy = (
             f" Other work went on beside: the load before a run was {loads.min():.1f} to "
-            f"{loads.max():.1f} (mean {loads.mean():.1f}) on {found['cores']} cores, so that "
-            "two jobs did not have two cores to themselves."
+            f"{loads.max():.1f} (mean {loads.mean():.1f}) on {found['cores']} cores."
         )
     wanted = curves.quick() if quick else curves.full()
     lacking = curves.missing(wanted, runs)
