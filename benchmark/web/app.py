@@ -166,12 +166,14 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
             height, width = pixels.shape[:2]
             return (height, width), reduced(pixels, settings.working_pixels)
 
-        source, pixels = await desk.do(decoded, await image.read())
+        uploaded = await image.read()
+        desk.admit()
+        source, pixels = await desk.do(decoded, uploaded)
         prior = None
         if centre_bias_file is not None and centre_bias_file.size:
             data = await centre_bias_file.read()
             size = pixels.shape[:2]
-            prior = await desk.do(decode_centre_bias, data, size, settings, admitted=True)
+            prior = await desk.do(decode_centre_bias, data, size, settings)
         question = Question(
             pixels,
             model or predictor.default,
@@ -185,7 +187,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         return question
 
     async def predicted(question: Question, ticket: str) -> Any:
-        key = await desk.do(lambda: question.key, admitted=True)
+        key = await desk.do(lambda: question.key)
         return await queue.answer(key, lambda: predictor.log_density(question), ticket)
 
     def described(question: Question) -> dict[str, Any]:
@@ -251,16 +253,15 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
                 }
 
             if format == "json":
-                return JSONResponse(await desk.do(content, admitted=True))
+                return JSONResponse(await desk.do(content))
             if format == "npy":
-                body, kind = (
-                    await desk.do(npy, log_density, admitted=True),
-                    "application/octet-stream",
-                )
+                body = await desk.do(npy, log_density)
+                kind = "application/octet-stream"
             elif format == "csv":
-                body, kind = await desk.do(answers.csv, log_density, admitted=True), "text/csv"
+                body = await desk.do(answers.csv, log_density)
+                kind = "text/csv"
             else:
-                body = await desk.do(overlay, question.pixels, log_density, admitted=True)
+                body = await desk.do(overlay, question.pixels, log_density)
                 kind = "image/png"
             headers = {
                 "content-disposition": f'attachment; filename="prediction.{format}"',
@@ -301,7 +302,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
             question = await understood(
                 image, model, centre_bias, centre_bias_file, pixels_per_degree
             )
-            x, y = await desk.do(parse_fixations, text, question.source, admitted=True)
+            x, y = await desk.do(parse_fixations, text, question.source)
             log_density = await predicted(question, ticket)
 
             def content() -> dict[str, Any]:
@@ -311,7 +312,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
                 scores = answers.score(log_density, baseline, x, y, question.source)
                 return {**described(question), **scores}
 
-            return JSONResponse(await desk.do(content, admitted=True))
+            return JSONResponse(await desk.do(content))
 
         return await attended(request, ticket, work)
 
@@ -331,6 +332,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
 
         async def work() -> Response:
             data = await image.read()
+            desk.admit()
             body = await desk.do(lambda: answers.preview(decode_image(data, settings)))
             return Response(body, media_type="image/png")
 

@@ -188,7 +188,7 @@ class Desk:
 
     Args:
         threads: that work at a time.
-        size: works that may wait or run; more are refused.
+        size: works that may wait or run before new requests are refused.
     """
 
     def __init__(self, threads: int, size: int):
@@ -196,21 +196,19 @@ class Desk:
         self.pending = 0
         self._threads = Workers(threads, "desk")
 
-    async def do(
-        self, function: Callable[..., Any], *arguments: Any, admitted: bool = False
-    ) -> Any:
-        """What a function returns; it is not called if nobody waits for it when its turn comes.
-
-        Args:
-            admitted: never refused, since it belongs to a request that has waited before.
+    def admit(self) -> None:
+        """Let a new request in: later work of one that was let in is never refused.
 
         Raises:
             Problem: too much waits already (429).
         """
-        if self.pending >= self.size and not admitted:
+        if self.pending >= self.size:
             raise Problem(
                 429, "too many requests wait already: try again in 2 s.", {"Retry-After": "2"}
             )
+
+    async def do(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """What a function returns; it is not called if nobody waits for it when its turn comes."""
         loop = asyncio.get_running_loop()
 
         def tell(_: Future[Any]) -> None:

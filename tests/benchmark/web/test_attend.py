@@ -136,7 +136,7 @@ def test_a_desk_refuses_what_is_too_much_and_drops_what_nobody_waits_for():
         last = asyncio.create_task(desk.do(done.append, "last"))
         await asyncio.sleep(0.1)
         with pytest.raises(Problem) as refused:
-            await desk.do(done.append, "refused")
+            desk.admit()
         left.cancel()
         await asyncio.sleep(0.1)
         assert desk.pending == 2
@@ -159,7 +159,7 @@ def test_what_is_admitted_is_not_refused_later():
         desk = Desk(1, 1)
         first = asyncio.create_task(desk.do(go.wait, 20))
         await asyncio.sleep(0.1)
-        drawn = asyncio.create_task(desk.do(len, "abc", admitted=True))
+        drawn = asyncio.create_task(desk.do(len, "abc"))
         await asyncio.sleep(0.1)
         go.set()
         return await asyncio.gather(first, drawn)
