@@ -25,9 +25,9 @@ TITLES = {
 
 #: What a group's rows change beside what they are named for.
 NOTES = {
-    "paper": "Readouts of AlexNet are trained as DeepGaze I is here (6 epochs, softplus, a fifth of "
-    "the channels left out), those of VGG-19 as `deepgaze2-paper` (15 epochs, rectified, none left "
-    "out), so the step from one backbone to the other holds these differences, too.",
+    "paper": "Readouts of AlexNet are trained as DeepGaze I is here (6 epochs, softplus, a fifth "
+    "of the channels left out), those of VGG-19 as `deepgaze2-paper` (15 epochs, rectified, none "
+    "left out), so the step from one backbone to the other holds these differences, too.",
     "images": "Epochs are as many as with all images, so that fewer images also mean fewer steps.",
 }
 
@@ -74,7 +74,8 @@ def markdown(table: pd.DataFrame) -> str:
                     f"{row.difference_high:+.3f})"
                 )
             lines.append(
-                f"| `{row.variation}` | {row.description} | {row.gain:.3f} ({row.ci_low:.3f} to {row.ci_high:.3f}) | "
+                f"| `{row.variation}` | {row.description} | "
+                f"{row.gain:.3f} ({row.ci_low:.3f} to {row.ci_high:.3f}) | "
                 f"{_explained(row.explained)} | {difference} |"
             )
     return "\n".join(lines).replace("-0.", "−0.") + "\n"
