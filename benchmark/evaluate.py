@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
 from benchmark.errors import BenchmarkError
-from benchmark.shuffled import GRID, MeanPrediction, reduced, weighted
+from benchmark.shuffled import GRID, MeanPrediction, prior_factor, reduced
 from metrics.auc import rescale_fixations
 from metrics.protocols import MAP_SETS, Maps, Target, Variant
 from models.base import centerbias_exponent
@@ -222,9 +222,9 @@ class Evaluation:
         model = self.models[name]
         if name in self.means:
             mean, image = self.means[name], int(stimulus.index)
-            prior = self._weighted_prior(name, image, baseline)
+            factor = self._prior_factor(name, image, baseline)
             copies = [self.reduced(name, c) for c in self._copies(image) if c not in mean.failed]
-            found = mean.log_density_without(density, prior, copies)
+            found = mean.log_density_without(density, factor, copies)
             if log_density is not None:
                 with np.errstate(invalid="ignore"):
                     if np.ptp(log_density - found) < ROUNDING:
@@ -247,32 +247,35 @@ class Evaluation:
         return checked(prediction, (height, width))[1]
 
     def reduced(self, name: str, image: int) -> NDArray[np.float64]:
-        """A model's density for an image on the common grid, and below it the centre bias in it.
+        """What the prediction for an image adds to the sums of a mean prediction.
 
         Returns:
-            (layers, GRID, GRID), see :meth:`layers`; a centre bias that is not in it is 0.
+            (:meth:`layers`, GRID, GRID): the density; where the centre bias is part of it, again,
+            and divided by the factor of the centre bias.
         """
         parts = np.zeros((self.layers(name), GRID, GRID))
-        parts[0] = reduced(self.density(name, image))
-        if len(parts) > 1 and (prior := self._weighted_prior(name, image)) is not None:
-            parts[1] = reduced(np.exp(prior))
+        density = self.density(name, image)
+        parts[0] = reduced(density)
+        if len(parts) > 1 and (factor := self._prior_factor(name, image)) is not None:
+            parts[1] = parts[0]
+            parts[2] = reduced(density / factor)
         return parts
 
     def layers(self, name: str) -> int:
-        """2 for a model that states how the centre bias enters its predictions, 1 for others."""
-        return 2 if hasattr(self.models[name], "centerbias_exponent") else 1
+        """3 for a model that states how the centre bias enters its predictions, 1 for others."""
+        return 3 if hasattr(self.models[name], "centerbias_exponent") else 1
 
-    def _weighted_prior(
+    def _prior_factor(
         self, name: str, image: int, baseline: NDArray | None = None
     ) -> NDArray[np.float64] | None:
-        """Log of the centre bias to the power with which it enters a prediction; None for 0."""
+        """The factor of the centre bias in a prediction; None if it is no part of it."""
         stimulus = self.dataset.stimuli[image]
         exponent = centerbias_exponent(self.models[name], self.centerbias, stimulus)
         if not exponent:
             return None
         if baseline is None:
             baseline = self.centerbias.log_density(stimulus)
-        return weighted(baseline, exponent)
+        return prior_factor(baseline, exponent)
 
     def _copies(self, image: int) -> list[int]:
         """Other scored images that show the same."""

@@ -504,7 +504,10 @@ def _mean_predictions(
         sums = total.reshape(-1, GRID, GRID)
         failed = frozenset(failure.image for failure in unscored)
         evaluation.means[name] = MeanPrediction(
-            sums[0], len(evaluation.images) - len(failed), sums[1] if len(sums) > 1 else None, failed
+            sums[0],
+            len(evaluation.images) - len(failed),
+            sums[1:] if len(sums) > 1 else None,
+            failed,
         )
         keys[name] = _key_with_sum(keys[name], total)
 

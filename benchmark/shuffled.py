@@ -3,9 +3,9 @@
 Predictions are reduced to a common grid in relative coordinates, which keeps memory flat; the
 scored image's own prediction is subtracted again.
 
-Where the centre bias of the scored data set is part of a prediction, that of the other images was
-made with the scored image's fixations, its own was not. What their centre biases add to the mean is
-therefore replaced by the image's own, so that both sides of the comparison know the same.
+Where the centre bias of the scored data set is part of the predictions, those for other images know
+the scored image's fixations by it, unlike its own. The mean is therefore taken of what they would be
+with the centre bias that the scored image is predicted with.
 """
 
 from __future__ import annotations
@@ -43,12 +43,9 @@ def reduced(density: NDArray[np.float64]) -> NDArray[np.float64]:
     return _overlap(height) @ density @ _overlap(width).T
 
 
-def weighted(log_prior: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
-    """Log of ``prior ** exponent``, normalised over the image, (height, width)."""
-    values = exponent * log_prior
-    values -= values.max()
-    values -= np.log(np.exp(values).sum())
-    return values
+def prior_factor(log_prior: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
+    """``(prior / uniform) ** exponent`` of a log density, (height, width)."""
+    return np.exp(exponent * (log_prior + np.log(log_prior.size)))  # type: ignore[no-any-return]
 
 
 @dataclass
@@ -58,33 +55,32 @@ class MeanPrediction:
     Attributes:
         total: of the predictions, (GRID, GRID).
         count: images in the sum.
-        priors: sum of the weighted centre biases that are part of these predictions, (GRID, GRID);
-            None if none is.
+        with_prior: of the predictions that the centre bias is part of, and of the same divided by
+            its factor (:func:`prior_factor`) in each, (2, GRID, GRID); None if there are none.
         failed: images that are not in the sum because they could not be predicted.
     """
 
     total: NDArray[np.float64]
     count: int
-    priors: NDArray[np.float64] | None = None
+    with_prior: NDArray[np.float64] | None = None
     failed: frozenset[int] = frozenset()
 
     def log_density_without(
         self,
         density: NDArray[np.float64],
-        log_prior: NDArray[np.float64] | None = None,
+        factor: NDArray[np.float64] | None = None,
         copies: Sequence[NDArray[np.float64]] = (),
     ) -> NDArray[np.float64]:
         """Log of the mean prediction for all images but the one this prediction is for.
 
-        ``log mean_j p_j + log q_i - log mean_j q_j``, normalised; q is the weighted centre bias in
-        p, each without the fixations on its own image. To first order, this is the mean of what the
-        other images would be predicted with the centre bias of this one.
+        ``log mean_j p_j``; where the centre bias has the factor f_i in the prediction p_i,
+        ``log mean_j p_j f_i / f_j``.
 
         Args:
             density: the prediction for the image itself, p_i, (height, width).
-            log_prior: log q_i, (height, width); None if no centre bias is part of it.
-            copies: reduced predictions, and where there are any the weighted centre biases in them,
-                (1 or 2, GRID, GRID) each, of copies of this image, which are left out as well.
+            factor: f_i, (height, width); None if the centre bias is no part of it.
+            copies: of copies of this image, which are left out as well, the part of each in
+                ``total`` and, if there are any, ``with_prior``, (1 or 3, GRID, GRID).
 
         Returns:
             Normalised, (height, width); uniform if there is no other image.
@@ -92,28 +88,18 @@ class MeanPrediction:
         height, width = density.shape
         if self.count - len(copies) < 2:
             return np.full((height, width), -np.log(height * width))
-        mean = self._others(self.total, density, [copy[0] for copy in copies])
-        with np.errstate(divide="ignore"):
-            if log_prior is None or self.priors is None:
-                return np.log(mean / mean.sum())
-            prior = self._others(self.priors, np.exp(log_prior), [copy[1] for copy in copies])
-            if prior.sum() < 0.5:  # no other prediction has one, but for rounding
-                return np.log(mean / mean.sum())
-            values = np.log(mean) + log_prior - np.log(np.maximum(prior, np.finfo(float).tiny))
-        values -= values.max()
-        values -= np.log(np.exp(values).sum())
-        return values
 
-    @staticmethod
-    def _others(
-        total: NDArray[np.float64],
-        own: NDArray[np.float64],
-        copies: Sequence[NDArray[np.float64]],
-    ) -> NDArray[np.float64]:
-        """A sum without the image's own part and those of its copies, (height, width)."""
-        height, width = own.shape
-        others = total - reduced(own)
-        for copy in copies:
-            others -= copy
-        others = np.maximum(others, 0.0)
-        return _interpolation(height) @ others @ _interpolation(width).T  # type: ignore[no-any-return]
+        def resampled(total: NDArray, own: NDArray, layer: int) -> NDArray[np.float64]:
+            others = total - reduced(own)
+            for copy in copies:
+                others -= copy[layer]
+            others = np.maximum(others, 0.0)  # subtraction leaves rounding errors
+            return _interpolation(height) @ others @ _interpolation(width).T
+
+        mean = resampled(self.total, density, 0)
+        if factor is not None and self.with_prior is not None:
+            mean -= resampled(self.with_prior[0], density, 1)
+            np.maximum(mean, 0.0, out=mean)
+            mean += resampled(self.with_prior[1], density / factor, 2) * factor
+        with np.errstate(divide="ignore"):
+            return np.log(mean / mean.sum())
