@@ -448,7 +448,7 @@ def _complete(evaluation: Evaluation, name: str, key: str, store: Store) -> bool
         blocks = store.blocks(key)
         if len(blocks) < len(_blocks(evaluation)):
             return False
-        total = np.zeros(GRID * GRID)
+        total = np.zeros(evaluation.layers(name) * GRID * GRID)
         for index in sorted(blocks):
             total += store.sum_of(key, index)
         key = _key_with_sum(key, total)
@@ -483,7 +483,8 @@ def _mean_predictions(
         if not evaluation.needs_mean(name):
             continue
         unscored: list[Failure] = []
-        known, total = store.blocks(keys[name]), np.zeros(GRID * GRID)
+        known = store.blocks(keys[name])
+        total = np.zeros(evaluation.layers(name) * GRID * GRID)
         missing = [index for index in range(len(blocks)) if index not in known]
         work = [blocks[index] for index in missing]
         sum_of = partial(_block_sum, name)
@@ -500,8 +501,13 @@ def _mean_predictions(
                     store.add_sum(keys[name], index, part)
                 total += part.ravel()
             bar.close()
+        sums = total.reshape(-1, GRID, GRID)
+        failed = frozenset(failure.image for failure in unscored)
         evaluation.means[name] = MeanPrediction(
-            total.reshape(GRID, GRID), len(evaluation.images) - len(unscored)
+            sums[0],
+            len(evaluation.images) - len(failed),
+            sums[1:] if len(sums) > 1 else None,
+            failed,
         )
         keys[name] = _key_with_sum(keys[name], total)
 
@@ -509,10 +515,10 @@ def _mean_predictions(
 def _block_sum(
     name: str, evaluation: Evaluation, images: Sequence[int]
 ) -> tuple[np.ndarray, list[Failure]]:
-    total, failures = np.zeros((GRID, GRID)), []
+    total, failures = np.zeros((evaluation.layers(name), GRID, GRID)), []
     for image in images:
         try:
-            total += reduced(evaluation.density(name, image))
+            total += evaluation.reduced(name, image)
         except Exception as error:
             failures.append(Failure(name, image, str(error)))
     return total, failures

@@ -1,4 +1,8 @@
-"""The contract of a model: a pysaliency.Model that states what it is and what it was trained on."""
+"""The contract of a model: a pysaliency.Model that states what it is and what it was trained on.
+
+A model whose predictions contain the centre bias that it was fitted with says how, by a method
+``centerbias_exponent(centerbias, stimulus)``: see :func:`centerbias_exponent`.
+"""
 
 from __future__ import annotations
 
@@ -56,6 +60,20 @@ def seen_in_training(spec: ModelSpec, dataset: str) -> bool:
         if f"{known}-".startswith(f"{scored}-") or f"{scored}-".startswith(f"{known}-"):
             return True
     return False
+
+
+def centerbias_exponent(model: Any, centerbias: Any, stimulus: Any) -> float:
+    """The exponent w of a centre bias in a model's density, ``p ~ centerbias ** w * rest``.
+
+    The shuffled AUC needs it: the centre biases in the predictions for other images know the
+    fixations on this one, unlike its own.
+
+    Returns:
+        What the model's method of this name returns, where it has one; 0, also for predictions that
+        contain another centre bias than this object.
+    """
+    stated = getattr(model, "centerbias_exponent", None)
+    return 0.0 if stated is None else float(stated(centerbias, stimulus))
 
 
 def model(**metadata: Any) -> Callable[[Registered], Registered]:

@@ -104,6 +104,10 @@ class DeepGazePytorch(pysaliency.Model):
         peak = log_density.max()
         return log_density - (peak + np.log(np.exp(log_density - peak).sum()))  # type: ignore[no-any-return]
 
+    def centerbias_exponent(self, centerbias: Any, stimulus: Any) -> float:
+        """1 for the centre bias that is the prior (:mod:`models.base`)."""
+        return float(centerbias is self.centerbias)
+
     def _log_density(self, stimulus: Any) -> NDArray[np.float64]:
         return self.log_density(stimulus)
 

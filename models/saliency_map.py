@@ -242,10 +242,9 @@ class SaliencyMap(pysaliency.Model):
         if not self.fits:
             return _plain(native, shape)
         assert self.data is not None
-        assert self.folds is not None
         assert self.centerbias is not None
         index = self.data.index_of(stimulus)
-        fit = self.fits[-1 if index is None else int(self.folds[index])]
+        fit = self._fit_of(index)
         blurred = _blurred(native, shape, fit.blur)
         u = _scaled(_resampled(blurred, shape), _resampled(blurred, _grid(shape)), fit.scaling)
         values = np.interp(u, fit.knots, fit.log_f)
@@ -254,6 +253,17 @@ class SaliencyMap(pysaliency.Model):
 
     def _log_density(self, stimulus: Any) -> NDArray[np.float64]:
         return self.log_density(stimulus)
+
+    def _fit_of(self, index: int | None) -> MapFit:
+        """What was fitted without the image of this index."""
+        assert self.folds is not None
+        return self.fits[-1 if index is None else int(self.folds[index])]
+
+    def centerbias_exponent(self, centerbias: Any, stimulus: Any) -> float:
+        """The weight of the prior, if it is this centre bias (:mod:`models.base`)."""
+        if not self.fits or self.data is None or centerbias is not self.centerbias:
+            return 0.0
+        return self._fit_of(self.data.index_of(stimulus)).prior_weight
 
 
 class MapsOf(SaliencyMap):
