@@ -18,6 +18,7 @@ LOOP, MEASURED = "the loop itself", "preparing what was measured"
 PREDICTIONS = ("log_density", "shuffled_log_density", "held_out_densities")
 
 _own = threading.local()
+_timing = threading.Lock()
 
 
 def clock() -> Clock:
@@ -42,11 +43,12 @@ class Profiled(Evaluation):
 
     def _time_models(self) -> None:
         # here, in a worker: what a model sends along may leave clocks out
-        for name, model in self.models.items():
-            for prediction in PREDICTIONS:
-                method = getattr(model, prediction, None)
-                if method is not None and not isinstance(method, Timed):
-                    setattr(model, prediction, Timed(method, MODEL + name))
+        with _timing:  # threads share the models, which get one clock each
+            for name, model in self.models.items():
+                for prediction in PREDICTIONS:
+                    method = getattr(model, prediction, None)
+                    if method is not None and not isinstance(method, Timed):
+                        setattr(model, prediction, Timed(method, MODEL + name))
 
     def score(self, image: int, names: Sequence[str]) -> list[Score | Failure]:
         self._time_models()
