@@ -8,7 +8,6 @@ has a checksum: what is damaged is computed again.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.deepgaze.features import FeatureMap, FeatureSet, axes, extract, loaded
-from models.deepgaze.files import VARIABLE, load_array, save_array
+from models.deepgaze.files import VARIABLE, folder_in, load_array, save_array
 
 #: Rises when the same weights and pixels give other features.
 VERSION = 1
@@ -27,9 +26,8 @@ VERSION = 1
 
 def default_folder() -> Path:
     """The folder that training keeps features in: $BENCHMARK_FEATURES, or the user's cache."""
-    if named := os.environ.get(VARIABLE):
-        return Path(named)
-    return Path(platformdirs.user_cache_dir("deepgaze-benchmark")) / "features"
+    cache = platformdirs.user_cache_path("deepgaze-benchmark")
+    return folder_in(VARIABLE) or cache / "features"
 
 
 @dataclass(frozen=True)
