@@ -51,7 +51,7 @@ def download(
     from models.deepgaze.backbones.download import VARIABLE, weights_folder
 
     url, begins = _address(name)
-    target = weights_folder().expanduser() / Path(urlparse(url).path).name
+    target = weights_folder() / Path(urlparse(url).path).name
     if target.exists() and not force:
         if fetch.sha256(target).startswith(begins):
             return target

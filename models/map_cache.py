@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.best_effort import save_if_possible
-from models.deepgaze.files import VARIABLE, load_array
+from models.deepgaze.files import VARIABLE, folder_in, load_array
 
 #: Memory for the maps made last, in bytes.
 KEPT_BYTES = 2**28
@@ -84,12 +83,12 @@ def forget() -> None:
 
 
 def _from_disk(identity: str, image_hash: str, module: str, make: Callable[[], Map]) -> Map:
-    folder, source = os.environ.get(VARIABLE), _source_hash(module)
-    if not folder or source is None:
+    folder, source = folder_in(VARIABLE), _source_hash(module)
+    if folder is None or source is None:
         return make()
     content = hashlib.sha256(f"{identity} {source}".encode()).hexdigest()[:16]
     name = f"{module.rpartition('.')[2]}-{content}"
-    file = Path(folder) / "maps" / name / image_hash[:2] / f"{image_hash}.npy"
+    file = folder / "maps" / name / image_hash[:2] / f"{image_hash}.npy"
     values = load_array(file)
     if values is not None and values.dtype == np.float32 and values.ndim == 2 and values.size:
         return np.array(values)

@@ -9,7 +9,6 @@ only.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from models.best_effort import save_if_possible
 from models.deepgaze.features import FeatureMap, FeatureSet, axes, extract, loaded
-from models.deepgaze.files import VARIABLE, load_array
+from models.deepgaze.files import VARIABLE, folder_in, load_array
 
 #: Rises when the same weights and pixels give other features.
 VERSION = 1
@@ -29,9 +28,8 @@ VERSION = 1
 
 def default_folder() -> Path:
     """The folder that training keeps features in: $BENCHMARK_FEATURES, or the user's cache."""
-    if named := os.environ.get(VARIABLE):
-        return Path(named)
-    return Path(platformdirs.user_cache_dir("deepgaze-benchmark")) / "features"
+    cache = platformdirs.user_cache_path("deepgaze-benchmark")
+    return folder_in(VARIABLE) or cache / "features"
 
 
 @dataclass(frozen=True)

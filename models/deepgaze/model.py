@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from models.base import TrainingData, UnavailableError
 from models.centerbias import CenterBias
 from models.deepgaze.backbones import WeightsError
-from models.deepgaze.cache import VARIABLE, FeatureCache
+from models.deepgaze.cache import FeatureCache
 from models.deepgaze.corpus import relative_zoom
 from models.deepgaze.features import PRECISIONS, FeatureMap, loaded
+from models.deepgaze.files import VARIABLE, folder_in
 from models.deepgaze.images import as_rgb, pixel_hash
 from models.deepgaze.prior import log_prior
 from models.deepgaze.readout import Lattice
@@ -75,13 +76,12 @@ class DeepGaze(pysaliency.Model):
         self.weights = weights if isinstance(weights, Weights) else _read(weights or self.file)
         self.centerbias = centerbias
         self.pixels_per_degree = pixels_per_degree
-        folder = features or (Path(named) if (named := os.environ.get(VARIABLE)) else None)
         precision = precision or os.environ.get(PRECISION) or "float32"
         if precision not in PRECISIONS:
             raise UnavailableError(
                 f"unknown precision {precision!r}. Known: {', '.join(PRECISIONS)}."
             )
-        self.cache = FeatureCache(folder, precision)
+        self.cache = FeatureCache(features or folder_in(VARIABLE), precision)
         for name, digest in self.weights.backbones.items():
             found = loaded(name, precision).weights_hash
             if found != digest:

@@ -46,6 +46,13 @@ def test_a_map_is_made_once(folder):
     assert make.calls == len(files(folder)) == 3
 
 
+def test_the_folder_may_begin_with_the_users_home(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv(VARIABLE, "~/kept")
+    map_cache.kept("model", "ab12", MODULE, Maker())
+    assert len(files(folder / "kept")) == 1
+
+
 def one_bit(content):
     return bytes([*content[:150], content[150] ^ 4, *content[151:]])
 

@@ -182,7 +182,8 @@ class CaffeAlexNet(_AlexNet):
 
 
 def _local() -> Path:
-    data = [Path(name) for name in os.environ.get("BENCHMARK_DATA", "").split(os.pathsep) if name]
+    named = os.environ.get("BENCHMARK_DATA", "").split(os.pathsep)
+    data = [Path(name).expanduser() for name in named if name]
     for folder in (weights_folder(), *(root / "alexnet" for root in data)):
         for name in _FILES:
             if (folder / name).is_file():

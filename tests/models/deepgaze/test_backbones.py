@@ -631,6 +631,16 @@ def test_where_caffes_alexnet_is_looked_for(tmp_path, monkeypatch):
     assert alexnet._local() == weights / "bvlc_alexnet.caffemodel"
 
 
+def test_folders_may_begin_with_the_users_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("BENCHMARK_WEIGHTS", "~/weights")
+    monkeypatch.setenv("BENCHMARK_DATA", "~/data")
+    assert weights_folder() == tmp_path / "weights"
+    (tmp_path / "data" / "alexnet").mkdir(parents=True)
+    found = write_npz(tmp_path / "data" / "alexnet" / "bvlc_alexnet_conv_8bit.npz")
+    assert alexnet._local() == found
+
+
 def test_the_filters_of_the_real_alexnet(real_folder, monkeypatch):
     folder = real_folder("alexnet")
     monkeypatch.setenv("BENCHMARK_WEIGHTS", str(folder / "none"))

@@ -18,7 +18,8 @@ from models.deepgaze.cache import FeatureCache, default_folder
 from models.deepgaze.features import FeatureSet, extract, loaded
 from models.deepgaze.files import CHECKSUM, save_array
 from models.deepgaze.images import pixel_hash
-from tests.models.deepgaze.bright import FEATURES, picture
+from models.deepgaze.model import DeepGaze
+from tests.models.deepgaze.bright import FEATURES, picture, tiny_weights
 
 RGB = picture(2, 45, 67)
 HASH = pixel_hash(RGB)
@@ -274,6 +275,14 @@ def test_an_unknown_layer(cache):
         get(cache, features=FeatureSet(FEATURES.backbone, ("conv9",), 1.0))
 
 
-def test_the_default_folder_is_in_the_users_cache():
+def test_a_folder_may_begin_with_the_users_home(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("BENCHMARK_FEATURES", "~/features")
+    assert default_folder() == tmp_path / "features"
+    assert DeepGaze(tiny_weights()).cache.folder == tmp_path / "features"
+
+
+def test_the_default_folder_is_in_the_users_cache(monkeypatch):
+    monkeypatch.delenv("BENCHMARK_FEATURES", raising=False)
     assert default_folder().name == "features"
     assert default_folder().parent.name == "deepgaze-benchmark"
