@@ -274,7 +274,13 @@ def _chosen_models(
 
 def _variants(options: Options) -> dict[str, Any]:
     """The metrics to compute, checked against the protocol."""
-    variants = registry.lookup(registry.protocols(), options.protocol, "protocol").load()()
+    protocol = registry.lookup(registry.protocols(), options.protocol, "protocol")
+    if options.kernel_size is not None and protocol.metadata.get("own_kernel"):
+        raise BenchmarkError(
+            f"--kernel-size: the protocol {options.protocol!r} has a Gaussian of its own, which "
+            "follows from the size of each image; leave the option out, or take another protocol."
+        )
+    variants = protocol.load()()
     known = registry.metrics()
     for name in options.metrics:
         registry.lookup(known, name, "metric")
@@ -365,10 +371,16 @@ def _settings(evaluation: Evaluation, options: Options) -> dict[str, Any]:
         "data": evaluation.dataset.content_hash,
         "protocol": options.protocol,
         "maps": options.maps,
-        "kernel_size": evaluation.kernel_size,
+        "kernel_size": _kernel_size(evaluation, options),
         "seed": options.seed,
         "source": provenance.source_hash(*SCORING_SOURCE),
     }
+
+
+def _kernel_size(evaluation: Evaluation, options: Options) -> float | None:
+    """Of empirical maps in pixels; None where the protocol has its own for each image."""
+    own = registry.protocols()[options.protocol].metadata.get("own_kernel")
+    return None if own else evaluation.kernel_size
 
 
 def _key(
@@ -695,7 +707,7 @@ def _record(
         "protocol": {
             "name": options.protocol,
             "maps": options.maps,
-            "kernel_size": evaluation.kernel_size,
+            "kernel_size": _kernel_size(evaluation, options),
         },
         "seed": options.seed,
         "bootstrap_draws": options.draws,
