@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -260,8 +260,10 @@ def _chosen_models(
         models = fit_models(dataset, (), say, phases)
     else:
         needed = [need for need in own.needs if need in registry.models()]
-        models = fit_models(dataset, [*chosen, *needed] or ["centerbias"], say, phases)
-    names = list(models) if chosen is None else list(chosen)
+        wanted = [*chosen, *needed] or ["centerbias"]
+        unnamed = set() if options.models else set(chosen) - set(needed)
+        models = fit_models(dataset, wanted, say, phases, unnamed)
+    names = list(models) if chosen is None else [name for name in chosen if name in models]
     built = selection.build_own(own, stored, dataset, models, say)
     models, names = {**models, **built}, [*names, *built]
     if options.plain:
@@ -297,16 +299,19 @@ def fit_models(
     names: Sequence[str] = (),
     say: Report = lambda text: None,
     phases: Clock | None = None,
+    optional: Collection[str] = (),
 ) -> dict[str, pysaliency.Model]:
     """Models by name, those that are fitted on the data set fitted, in display order.
 
     Args:
         names: what to build, with all they need; empty for every registered model that applies.
         phases: counts the time of each fit.
+        optional: those of ``names`` that may be left out.
 
     Raises:
         BenchmarkError: a model needs something that this data set does not have; or a model that
-            was named lacks weights on this machine (one that was not named is left out).
+            was named cannot be made here, such as without weights (one that was not named, or is
+            optional, is left out).
     """
     phases = phases or Clock()
     entries = registry.models()
@@ -352,7 +357,7 @@ def fit_models(
         try:
             build(name)
         except UnavailableError as error:
-            if names:
+            if names and name not in optional:
                 raise BenchmarkError(f"{name}: {error}") from error
             say(f"without {name}: {error}")
 

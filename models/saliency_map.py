@@ -16,7 +16,7 @@ import copy
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numba
 import numpy as np
@@ -82,6 +82,8 @@ class SaliencyMap(pysaliency.Model):
     """
 
     spec: ModelSpec
+    #: Whether a map of another aspect ratio than the image's is a mistake.
+    keeps_aspect_ratio: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__(caching=False)
@@ -96,7 +98,8 @@ class SaliencyMap(pysaliency.Model):
         """Saliency of an image (height, width, 3): finite, higher where it attracts the gaze.
 
         The map covers the whole image evenly, at the image's resolution or any lower one: its sides
-        are those of the image times one factor, each rounded up or down to whole cells.
+        are those of the image times one factor, each rounded up or down to whole cells. A
+        model that stretches images to a shape of its own says so by ``keeps_aspect_ratio = False``.
         """
         raise NotImplementedError
 
@@ -229,7 +232,8 @@ class SaliencyMap(pysaliency.Model):
                     f"this one has the shape {made.shape} and {np.sum(~np.isfinite(made))} values "
                     "that are not finite."
                 )
-            if problem := _extent_problem(made.shape, rgb.shape[:2]):
+            problem = _extent_problem(made.shape, rgb.shape[:2])
+            if problem and self.keeps_aspect_ratio:
                 raise ValueError(f"{self.spec.name}: {problem}")
             return _single(made)
 
