@@ -158,7 +158,8 @@ def main(context: click.Context) -> None:
 @click.option(
     "--kernel-size",
     type=click.FloatRange(min=0, min_open=True),
-    help="Gaussian of empirical maps (CC, KL, SIM) in pixels. Default: the data set's.",
+    help="Gaussian of empirical maps (CC, KL, SIM) in pixels; not for mit2014, which has its own. "
+    "Default: the data set's.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @JOBS

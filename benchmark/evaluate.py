@@ -168,10 +168,13 @@ class Evaluation:
             parts, weights = [], []
             for subject, density in model.held_out_densities(stimulus, baseline):
                 own = subjects == subject
+                weights.append(int(own.sum()))
+                if np.isnan(density).any():  # nobody predicts this subject
+                    parts.append(dict.fromkeys(self.variants, float("nan")))
+                    continue
                 part = replace(target, x=target.x[own], y=target.y[own])
                 maps = self._maps(name, density, None, part, baseline, stimulus)
                 parts.append(self._values(part, maps, skip=ALL_SUBJECTS))
-                weights.append(int(own.sum()))
             for metric in self.variants:
                 values = [part[metric] for part in parts]
                 value = float(np.average(values, weights=weights)) if parts else float("nan")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -260,8 +260,10 @@ def _chosen_models(
         models = fit_models(dataset, (), say, phases)
     else:
         needed = [need for need in own.needs if need in registry.models()]
-        models = fit_models(dataset, [*chosen, *needed] or ["centerbias"], say, phases)
-    names = list(models) if chosen is None else list(chosen)
+        wanted = [*chosen, *needed] or ["centerbias"]
+        unnamed = set() if options.models else set(chosen) - set(needed)
+        models = fit_models(dataset, wanted, say, phases, unnamed)
+    names = list(models) if chosen is None else [name for name in chosen if name in models]
     built = selection.build_own(own, stored, dataset, models, say)
     models, names = {**models, **built}, [*names, *built]
     if options.plain:
@@ -274,7 +276,13 @@ def _chosen_models(
 
 def _variants(options: Options) -> dict[str, Any]:
     """The metrics to compute, checked against the protocol."""
-    variants = registry.lookup(registry.protocols(), options.protocol, "protocol").load()()
+    protocol = registry.lookup(registry.protocols(), options.protocol, "protocol")
+    if options.kernel_size is not None and protocol.metadata.get("own_kernel"):
+        raise BenchmarkError(
+            f"--kernel-size: the protocol {options.protocol!r} has a Gaussian of its own, which "
+            "follows from the size of each image; leave the option out, or take another protocol."
+        )
+    variants = protocol.load()()
     known = registry.metrics()
     for name in options.metrics:
         registry.lookup(known, name, "metric")
@@ -291,16 +299,19 @@ def fit_models(
     names: Sequence[str] = (),
     say: Report = lambda text: None,
     phases: Clock | None = None,
+    optional: Collection[str] = (),
 ) -> dict[str, pysaliency.Model]:
     """Models by name, those that are fitted on the data set fitted, in display order.
 
     Args:
         names: what to build, with all they need; empty for every registered model that applies.
         phases: counts the time of each fit.
+        optional: those of ``names`` that may be left out.
 
     Raises:
         BenchmarkError: a model needs something that this data set does not have; or a model that
-            was named lacks weights on this machine (one that was not named is left out).
+            was named cannot be made here, such as without weights (one that was not named, or is
+            optional, is left out).
     """
     phases = phases or Clock()
     entries = registry.models()
@@ -346,7 +357,7 @@ def fit_models(
         try:
             build(name)
         except UnavailableError as error:
-            if names:
+            if names and name not in optional:
                 raise BenchmarkError(f"{name}: {error}") from error
             say(f"without {name}: {error}")
 
@@ -365,10 +376,16 @@ def _settings(evaluation: Evaluation, options: Options) -> dict[str, Any]:
         "data": evaluation.dataset.content_hash,
         "protocol": options.protocol,
         "maps": options.maps,
-        "kernel_size": evaluation.kernel_size,
+        "kernel_size": _kernel_size(evaluation, options),
         "seed": options.seed,
         "source": provenance.source_hash(*SCORING_SOURCE),
     }
+
+
+def _kernel_size(evaluation: Evaluation, options: Options) -> float | None:
+    """Of empirical maps in pixels; None where the protocol has its own for each image."""
+    own = registry.protocols()[options.protocol].metadata.get("own_kernel")
+    return None if own else evaluation.kernel_size
 
 
 def _key(
@@ -695,7 +712,7 @@ def _record(
         "protocol": {
             "name": options.protocol,
             "maps": options.maps,
-            "kernel_size": evaluation.kernel_size,
+            "kernel_size": _kernel_size(evaluation, options),
         },
         "seed": options.seed,
         "bootstrap_draws": options.draws,

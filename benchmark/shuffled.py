@@ -4,8 +4,8 @@ Predictions are reduced to a common grid in relative coordinates, which keeps me
 scored image's own prediction is subtracted again.
 
 Where the centre bias of the scored data set is part of the predictions, those for other images know
-the scored image's fixations by it, unlike its own. The mean is therefore taken of what they would be
-with the centre bias that the scored image is predicted with.
+the scored image's fixations by it, unlike its own. The mean is therefore taken of what they would
+be with the centre bias that the scored image is predicted with.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from benchmark.errors import BenchmarkError
 from benchmark.evaluate import Evaluation
 from benchmark.run import Options, _folder_name, fit_models, output_folder, run
 from models.centerbias import CenterBias
-from tests.benchmark.tiny import Blob, FaultyBlob, Interrupted, without_fixations
+from tests.benchmark.tiny import Blob, FaultyBlob, Interrupted, tiny, without_fixations
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TABLES = {"scores.csv", "summary.csv", "differences.csv", "run.json"}
@@ -461,6 +461,28 @@ def bad_centerbias():
     model.log_density = lambda stimulus: np.zeros((3, 3))
     model.shuffled_log_density = model.log_density
     return model
+
+
+def test_with_one_subject_there_are_no_ceilings(tmp_path, quick, no_report):
+    quick.setattr("benchmark.run.load", lambda *_: tiny(1))
+    said = []
+    given = {"metrics": ("IG",), "external": ("tests.benchmark.tiny:Blob",)}
+    outcome = run(options(tmp_path / "out", models=(), **given), said.append)
+    assert set(outcome.summary["model"]) == {"centerbias", "uniform", "simulated-truth", "blob"}
+    assert outcome.summary["explained"].isna().all()
+    reason = "the gold standard needs two subjects on an image"
+    for name in ("gold", "gold-insample"):
+        assert any(text.startswith(f"without {name}: {reason}") for text in said)
+    with pytest.raises(BenchmarkError, match=f"gold: {reason}"):
+        run(options(tmp_path / "named", models=("gold",), metrics=("IG",)))
+
+
+def test_the_protocol_with_its_own_gaussian_takes_no_other(tmp_path, quick, no_report):
+    given = {"models": ("uniform",), "metrics": ("CC",), "protocol": "mit2014"}
+    with pytest.raises(BenchmarkError, match=r"--kernel-size: the protocol 'mit2014' has a Gauss"):
+        run(options(tmp_path / "out", **given))
+    run(options(tmp_path / "out", **given, kernel_size=None))
+    assert record(tmp_path / "out")["protocol"]["kernel_size"] is None
 
 
 # What goes wrong outside
