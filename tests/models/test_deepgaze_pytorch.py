@@ -96,8 +96,8 @@ def test_the_network_sees_the_pixels_per_degree_that_it_was_trained_at(package):
     expected -= np.log(np.exp(expected).sum())
     assert found.shape == (31, 44)
     assert abs(np.exp(found).sum() - 1) < 1e-12
-    np.testing.assert_allclose(found, expected, atol=0.1)
-    assert np.abs(found - expected).mean() < 0.02
+    inside = (slice(1, -1), slice(1, -1))  # at the border, interpolation repeats the outer pixels
+    np.testing.assert_allclose(found[inside], expected[inside], atol=0.03)
 
 
 def test_the_centre_bias_enters_once(package):
