@@ -28,7 +28,8 @@ class ModelSpec:
         kind: "baseline" (knows no image), "model", or "ceiling" (knows the measured fixations);
             ceilings are never ranked with models.
         trained_on: names of the data sets the parameters were fitted on; "scored" stands for the
-            data set being scored, with the scored image or subject held out.
+            data set being scored, with the scored image or subject held out, "scored-in-sample"
+            for it with nothing held out.
         held_out: predictions for images it was trained on come from readouts that never saw them.
         needs: names of fitted models that ``fit`` takes as keyword arguments.
         version: rises exactly when the model's predictions change.
@@ -45,15 +46,22 @@ class ModelSpec:
     held_out: bool = False
 
 
+#: In ``trained_on``: the fixations being scored, none of them held out.
+IN_SAMPLE = "scored-in-sample"
+
+
 def seen_in_training(spec: ModelSpec, dataset: str) -> bool:
     """Whether scores on ``dataset`` are on images that the model was trained on, none held out.
 
     Capitals do not matter, and parts and copies count: a model trained on "salicon" has seen
     "salicon-train", one trained on "mit1003" has seen "mit1003-1024x768" and "pysaliency-mit1003".
-    Names starting with "scored" stand for a contract of their own (see ``trained_on``).
+    Names starting with "scored" stand for a contract of their own (see ``trained_on``), of which
+    IN_SAMPLE has seen every data set that is scored.
     """
     if spec.held_out:
         return False
+    if IN_SAMPLE in spec.trained_on:
+        return True
     scored = dataset.lower().removeprefix("pysaliency-")
     for trained in spec.trained_on:
         known = trained.lower().removeprefix("pysaliency-")
