@@ -20,11 +20,12 @@ from benchmark.errors import BenchmarkError
 from benchmark.files import write_csv, write_json
 from benchmark.parallel import ordered_map
 from benchmark.scores import Bootstrap, Column, explained_mean, interval
-from benchmark.train import TrainOptions, corpus, feature_cache, progress
+from benchmark.train import TrainOptions, corpus, feature_cache, progress, warn_of_slowness
 from models.centerbias import CenterBias
 from models.deepgaze.backbones import WeightsError
 from models.deepgaze.cache import FeatureCache
 from models.deepgaze.corpus import Corpus
+from models.deepgaze.device import PROCESSOR
 from models.deepgaze.features import FeatureSet
 from models.deepgaze.folds import Plan, fill_cache, train_fold
 from models.deepgaze.recipes import RECIPES
@@ -179,6 +180,7 @@ def ablation(options: AblationOptions, say: Callable[[str], None] = lambda text:
             raise BenchmarkError(f"unknown variation {name!r}. Known: {', '.join(known)}.")
     if options.only:
         chosen = [known[name] for name in dict.fromkeys((REFERENCE, *options.only))]
+    warn_of_slowness(options.precision, PROCESSOR, say)
     training = TrainOptions(
         dataset=options.dataset, n_folds=options.n_folds, seed=options.seed,
         data_root=options.data_root, features=options.features, cache=options.cache,

@@ -26,6 +26,7 @@ from models.deepgaze.cache import FeatureCache, default_folder
 from models.deepgaze.corpus import Corpus
 from models.deepgaze.features import loaded
 from models.deepgaze.folds import Plan, Trained, fill_cache, train_fold
+from models.deepgaze.precision import bfloat16_is_quick
 from models.deepgaze.recipes import RECIPES
 from models.deepgaze.training import Epoch
 from models.deepgaze.weights import TrainedOn, Weights, hashes_as_bytes
@@ -152,6 +153,8 @@ def train(options: TrainOptions, say: Report = lambda text: None) -> TrainOutcom
 def _train(options: TrainOptions, ranks: Ranks, say: Report) -> TrainOutcome | None:
     recipe = replace(RECIPES[options.model], **dict(options.changes))
     device = chosen_device(options.device, ranks)
+    if ranks.is_first:
+        warn_of_slowness(options.precision, device, say)
     corpora = {
         name: corpus(name, options)
         for name in dict.fromkeys((options.dataset, *options.together, *options.pretrain))
@@ -195,6 +198,15 @@ def chosen_device(choice: str, ranks: Ranks) -> torch.device:
     if choice == "cuda" or (choice == "auto" and ranks.launched and found):
         return torch.device("cuda", ranks.local_rank % torch.cuda.device_count())
     return torch.device("cpu")
+
+
+def warn_of_slowness(precision: str, device: torch.device, say: Report) -> None:
+    """Say so if the device has no fast code for a precision."""
+    if precision == "bfloat16" and not bfloat16_is_quick(device.type):
+        say(
+            "This processor has no instructions for bfloat16, so networks may be hundreds of "
+            "times slower than in float32: leave out --precision."
+        )
 
 
 def corpus(name: str, options: TrainOptions) -> Corpus:
