@@ -20,7 +20,14 @@ from benchmark.errors import BenchmarkError
 from benchmark.files import write_csv, write_json
 from benchmark.parallel import ordered_map
 from benchmark.scores import Bootstrap, Column, explained_mean, interval
-from benchmark.train import TrainOptions, corpus, feature_cache, progress, warn_of_slowness
+from benchmark.train import (
+    TrainOptions,
+    corpus,
+    data_sets,
+    feature_cache,
+    progress,
+    warn_of_slowness,
+)
 from models.centerbias import CenterBias
 from models.deepgaze.backbones import WeightsError
 from models.deepgaze.cache import FeatureCache
@@ -182,13 +189,12 @@ def ablation(options: AblationOptions, say: Callable[[str], None] = lambda text:
         chosen = [known[name] for name in dict.fromkeys((REFERENCE, *options.only))]
     warn_of_slowness(options.precision, PROCESSOR, say)
     training = TrainOptions(
-        dataset=options.dataset, n_folds=options.n_folds, seed=options.seed,
-        data_root=options.data_root, features=options.features, cache=options.cache,
+        dataset=options.dataset, pretrain=options.pretrain, n_folds=options.n_folds,
+        seed=options.seed, features=options.features, cache=options.cache,
         precision=options.precision,
     )  # fmt: skip
-    corpora = {
-        name: corpus(name, training) for name in dict.fromkeys((options.dataset, *options.pretrain))
-    }
+    datasets = data_sets(training.roles, options.data_root)
+    corpora = {name: corpus(dataset, training) for name, dataset in datasets.items()}
     cache = feature_cache(training)
     folder = options.out or Path("results") / f"ablation-{options.dataset}"
     work, skipped = [], {}

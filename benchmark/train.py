@@ -15,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from benchmark import provenance
-from benchmark.datasets.base import training_data
+from benchmark.datasets.base import Dataset, training_data
 from benchmark.datasets.locate import load
 from benchmark.datasets.splits import image_folds
 from benchmark.distributed import Ranks, joined
@@ -32,6 +32,8 @@ from models.deepgaze.training import Epoch
 from models.deepgaze.weights import TrainedOn, Weights, hashes_as_bytes
 
 CURVES = ["fold", "seed", "stage", "epoch", "training", "stopping", "blur", "prior_weight"]
+#: Weights keep the fold of an image in a byte.
+MOST_FOLDS = 256
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,15 @@ class TrainOptions:
     device: str = "auto"
     jobs: int = 1
     out: Path | None = None
+
+    @property
+    def roles(self) -> list[tuple[str, str]]:
+        """Each data set by its option and its name or folder, the first one first."""
+        return [
+            ("--dataset", self.dataset),
+            *(("--with", name) for name in self.together),
+            *(("--pretrain", name) for name in self.pretrain),
+        ]
 
 
 @dataclass(frozen=True)
@@ -155,13 +166,11 @@ def _train(options: TrainOptions, ranks: Ranks, say: Report) -> TrainOutcome | N
     device = chosen_device(options.device, ranks)
     if ranks.is_first:
         warn_of_slowness(options.precision, device, say)
-    corpora = {
-        name: corpus(name, options)
-        for name in dict.fromkeys((options.dataset, *options.together, *options.pretrain))
-    }
+    datasets = data_sets(options.roles, options.data_root)
+    corpora = {name: corpus(dataset, options) for name, dataset in datasets.items()}
     plan = Plan(
         recipe,
-        tuple(corpora[n] for n in dict.fromkeys((options.dataset, *options.together))),
+        tuple(corpora[n] for n in (options.dataset, *options.together)),
         tuple(corpora[n] for n in options.pretrain),
         options.n_folds,
         options.scheme,
@@ -209,15 +218,43 @@ def warn_of_slowness(precision: str, device: torch.device, say: Report) -> None:
         )
 
 
-def corpus(name: str, options: TrainOptions) -> Corpus:
+def data_sets(
+    roles: Sequence[tuple[str, str]], data_root: Path | None = None
+) -> dict[str, Dataset]:
+    """Data sets by the names or folders that they are asked for with.
+
+    Args:
+        roles: option and name or folder of each, in the order in which they count.
+
+    Raises:
+        BenchmarkError: one cannot be loaded, or two are called the same, by which weights, priors
+            and examples of one would pass for those of the other.
+    """
+    found: dict[str, Dataset] = {}
+    asked: dict[str, str] = {}
+    for option, text in roles:
+        dataset = load(text, data_root)
+        if dataset.name in asked:
+            raise BenchmarkError(
+                f"{asked[dataset.name]} and {option} {text}: both are called {dataset.name!r}, and "
+                f'data sets are told apart by their names. Name another for {option}, or none (""), '
+                "or rename the folder of one if they are two."
+            )
+        asked[dataset.name] = f"{option} {text}"
+        found[text] = dataset
+    return found
+
+
+def corpus(dataset: Dataset, options: TrainOptions) -> Corpus:
     """A data set, with its folds, as training sees it."""
-    dataset = load(name, options.data_root)
     return Corpus.of(
         dataset.name,
         training_data(dataset),
         dataset.content_hash,
         image_folds(dataset, options.n_folds, options.seed),
-        partial(tqdm, desc=f"reading {name}", unit="image", disable=not Ranks.here().is_first),
+        partial(
+            tqdm, desc=f"reading {dataset.name}", unit="image", disable=not Ranks.here().is_first
+        ),
     )
 
 

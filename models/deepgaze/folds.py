@@ -67,6 +67,9 @@ class Plan:
         pretraining: data sets that are learned from before.
         scheme: "8-1-1" or "9-1", see :meth:`Split.of`.
         training_images: of the first data set, learn from so many; None for all.
+
+    Raises:
+        ValueError: two data sets have the same name.
     """
 
     recipe: Recipe
@@ -75,6 +78,11 @@ class Plan:
     n_folds: int = 10
     scheme: str = "8-1-1"
     training_images: int | None = None
+
+    def __post_init__(self) -> None:
+        for corpus in (*self.corpora, *self.pretraining):
+            if self.all_corpora[corpus.name] is not corpus:
+                raise ValueError(f"two data sets are called {corpus.name!r}: rename one of them.")
 
     @property
     def all_corpora(self) -> dict[str, Corpus]:

@@ -8,10 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from benchmark import ablation as ablation_module
 from benchmark import train as train_module
 from benchmark.ablation import AblationOptions, Variation, ablation, variations
+from benchmark.cli import main
 from benchmark.datasets.base import training_data
 from benchmark.datasets.locate import load
 from benchmark.errors import BenchmarkError
@@ -52,6 +54,13 @@ def options(tmp_path):
     return AblationOptions(str(folder), (), test_folds=(1,), n_folds=3, out=tmp_path / "out")
 
 
+def invoke(*arguments):
+    """The command's result; whatever goes wrong, it must not be an unexpected exception."""
+    result = CliRunner().invoke(main, ["ablation", *map(str, arguments)])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
 def test_gains_and_differences_are_those_of_the_densities(options):
     """The oracle goes from trained readouts to bits by the formulas, an image at a time."""
     table = ablation(options).table.set_index("variation")
@@ -59,7 +68,7 @@ def test_gains_and_differences_are_those_of_the_densities(options):
     data = training_data(dataset)
     centerbias = CenterBias.fit(data)
     gold = GoldStandard.fit(data, centerbias)
-    corpora = corpus(options.dataset, train_module.TrainOptions(options.dataset, n_folds=3))
+    corpora = corpus(dataset, train_module.TrainOptions(options.dataset, n_folds=3))
 
     def readout(recipe, seed=0):
         plan = Plan(recipe, (corpora,), n_folds=3)
@@ -129,6 +138,15 @@ def test_some_variations_come_with_the_reference(options):
 def test_a_variation_that_there_is_not(options):
     with pytest.raises(BenchmarkError, match=r"unknown variation 'blue'.*reference, other"):
         ablation(replace(options, only=("blue",)))
+
+
+def test_pretraining_on_the_data_set_itself(tmp_path, options):
+    """The default of --pretrain is a data set that may be named with --dataset, too."""
+    result = invoke("--dataset", options.dataset, "--pretrain", options.dataset)
+    assert result.exit_code == 1
+    assert "both are called 'mine'" in result.output
+    assert "Name another for --pretrain, or none" in result.output
+    assert not (tmp_path / "results").exists()
 
 
 def test_variations_without_weights_are_named_and_left_out(options, monkeypatch):

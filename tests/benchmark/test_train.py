@@ -246,6 +246,29 @@ def test_an_unknown_model(folder):
         train(TrainOptions(model="deepgaze9", dataset=str(folder)))
 
 
+@pytest.mark.parametrize("option", ["--with", "--pretrain"])
+@pytest.mark.parametrize("second", ["lab1/data", "./lab1/data", "lab2/data"])
+def test_two_data_sets_of_one_name(tmp_path, monkeypatch, option, second):
+    """One would be learned from in place of the other, or twice."""
+    for n, lab in enumerate(("lab1", "lab2")):
+        (tmp_path / lab).mkdir()
+        write_folder(tmp_path / lab / "data", seed=n)
+    monkeypatch.setattr(train_module, "corpus", None)  # nothing is read
+    result = invoke("--dataset", "lab1/data", option, second, "--folds", 3, "--out", "out")
+    assert result.exit_code == 1
+    assert f"--dataset lab1/data and {option} {second}: both are called 'data'" in result.output
+    assert f"Name another for {option}" in result.output
+    assert "rename the folder of one" in result.output
+    assert not Path("out").exists()
+
+
+def test_a_data_set_in_two_roles(tmp_path, folder):
+    before = write_folder(tmp_path / "before", seed=2)
+    result = invoke("--dataset", folder, "--with", before, "--pretrain", before, "--folds", 3)
+    assert result.exit_code == 1
+    assert f"--with {before} and --pretrain {before}: both are called 'before'" in result.output
+
+
 def test_an_unknown_data_set():
     result = invoke("--dataset", "mit1004")
     assert result.exit_code == 1

@@ -94,6 +94,13 @@ def test_the_papers_scheme_stops_by_the_test_images():
     assert SCHEMES == ("8-1-1", "9-1")
 
 
+def test_data_sets_of_a_plan_have_names_of_their_own(bright, others):
+    for rest in ((others[0], replace(others[1], name="joint")), (corpus(9), others[1])):
+        with pytest.raises(ValueError, match=r"two data sets are called '(joint|bright)'"):
+            plan(bright, *rest)
+    assert list(plan(bright, others[0], others[0]).all_corpora) == ["bright", "joint"]
+
+
 # What a fold may know
 
 
