@@ -213,7 +213,7 @@ def run(**options: Any) -> None:
 )  # fmt: skip
 @click.option("--pretrain", callback=comma_separated, help="Data sets to learn from before.")
 @click.option(
-    "--folds", "n_folds", type=click.IntRange(min=3), default=10, show_default=True,
+    "--folds", "n_folds", type=click.IntRange(3, 256), default=10, show_default=True,
     help="Folds of images.",
 )  # fmt: skip
 @click.option(

@@ -32,8 +32,8 @@ from models.deepgaze.training import Epoch
 from models.deepgaze.weights import TrainedOn, Weights, hashes_as_bytes
 
 CURVES = ["fold", "seed", "stage", "epoch", "training", "stopping", "blur", "prior_weight"]
-#: Weights keep the fold of an image in a byte.
-MOST_FOLDS = 256
+#: Folds to learn from, to stop and to test; as many as the byte that weights keep can tell apart.
+LEAST_FOLDS, MOST_FOLDS = 3, 256
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,11 @@ def train(options: TrainOptions, say: Report = lambda text: None) -> TrainOutcom
     if options.model not in RECIPES:
         raise BenchmarkError(
             f"{options.model!r} cannot be trained. There are recipes for {', '.join(RECIPES)}."
+        )
+    if not LEAST_FOLDS <= options.n_folds <= MOST_FOLDS:
+        raise BenchmarkError(
+            f"{options.n_folds} folds: expected {LEAST_FOLDS} (to learn from, to stop and to test) "
+            f"to {MOST_FOLDS} (weights keep the fold of an image in a byte)."
         )
     try:
         with joined() as ranks:

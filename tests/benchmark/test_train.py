@@ -24,12 +24,13 @@ from benchmark.train import TrainOptions, parse_changes, train
 from models.centerbias import CenterBias
 from models.deepgaze.features import FeatureSet
 from models.deepgaze.images import as_rgb
-from models.deepgaze.model import DeepGaze
+from models.deepgaze.model import FOLDER, DeepGaze
 from models.deepgaze.recipes import RECIPES
 from models.deepgaze.training import Recipe
 from models.deepgaze.weights import Weights
 from tests.models.deepgaze.bright import RECIPE, looked_at, pictures
 
+SHIPPED = FOLDER / "deepgaze2.safetensors"
 DRAW_CURVES = curves_module.draw_curves
 
 
@@ -218,6 +219,22 @@ def test_more_folds_than_images(folder):
     result = invoke("--dataset", folder, "--folds", 7)
     assert result.exit_code == 1
     assert "7 folds need at least as many different images, but there are 6" in result.output
+
+
+@pytest.mark.parametrize("count", [2, 257])
+def test_as_many_folds_as_weights_can_tell_apart(folder, count):
+    """The fold of an image is a byte there: fold 256 would pass for fold 0."""
+    result = invoke("--dataset", folder, "--folds", count)
+    assert result.exit_code == 2
+    assert f"{count} is not in the range 3<=x<=256" in result.output
+    with pytest.raises(BenchmarkError, match=f"{count} folds: expected 3 .* to 256"):
+        train(options(folder, n_folds=count))
+
+
+def test_every_fold_of_the_most_is_kept():
+    """The oracle is the type in which weights keep them."""
+    most = np.arange(train_module.MOST_FOLDS)
+    assert most.astype(Weights.load(SHIPPED).corpora["mit1003"].folds.dtype).tolist() == list(most)
 
 
 def test_features_are_kept_where_asked_for(tmp_path, folder):
