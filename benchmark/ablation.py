@@ -22,10 +22,10 @@ from benchmark.parallel import ordered_map
 from benchmark.scores import Bootstrap, Column, explained_mean, interval
 from benchmark.train import (
     TrainOptions,
-    corpus,
     data_sets,
     feature_cache,
     progress,
+    read,
     warn_of_slowness,
 )
 from models.centerbias import CenterBias
@@ -194,7 +194,7 @@ def ablation(options: AblationOptions, say: Callable[[str], None] = lambda text:
         precision=options.precision,
     )  # fmt: skip
     datasets = data_sets(training.roles, options.data_root)
-    corpora = {name: corpus(dataset, training) for name, dataset in datasets.items()}
+    corpora = read(datasets, training, say)
     cache = feature_cache(training)
     folder = options.out or Path("results") / f"ablation-{options.dataset}"
     work, skipped = [], {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
@@ -22,6 +22,7 @@ from benchmark.distributed import Ranks, joined
 from benchmark.errors import BenchmarkError
 from benchmark.files import write_csv, write_json
 from benchmark.parallel import ordered_map
+from benchmark.shared_images import with_one_fold_each
 from models.deepgaze.cache import FeatureCache, default_folder
 from models.deepgaze.corpus import Corpus
 from models.deepgaze.features import loaded
@@ -172,7 +173,7 @@ def _train(options: TrainOptions, ranks: Ranks, say: Report) -> TrainOutcome | N
     if ranks.is_first:
         warn_of_slowness(options.precision, device, say)
     datasets = data_sets(options.roles, options.data_root)
-    corpora = {name: corpus(dataset, options) for name, dataset in datasets.items()}
+    corpora = read(datasets, options, say if ranks.is_first else lambda text: None)
     plan = Plan(
         recipe,
         tuple(corpora[n] for n in (options.dataset, *options.together)),
@@ -241,17 +242,30 @@ def data_sets(
         dataset = load(text, data_root)
         if dataset.name in asked:
             raise BenchmarkError(
-                f"{asked[dataset.name]} and {option} {text}: both are called {dataset.name!r}, and "
-                f'data sets are told apart by their names. Name another for {option}, or none (""), '
-                "or rename the folder of one if they are two."
+                f"{asked[dataset.name]} and {option} {text}: both are called {dataset.name!r}, but "
+                f'data sets are told apart by name. Name another for {option}, or none (""); or '
+                "rename the folder of one if they are two."
             )
         asked[dataset.name] = f"{option} {text}"
         found[text] = dataset
     return found
 
 
+def read(datasets: Mapping[str, Dataset], options: TrainOptions, say: Report) -> dict[str, Corpus]:
+    """Data sets as training sees them; an image that several hold has one fold in all of them."""
+    apart = [corpus(dataset, options) for dataset in datasets.values()]
+    together = with_one_fold_each(apart, list(datasets.values()))
+    for before, after in zip(apart, together):
+        if moved := int((before.folds != after.folds).sum()):
+            say(
+                f"{moved} images of {after.name} take the folds that they have in another data "
+                "set: no readout learns from a copy of an image that it is tested on"
+            )
+    return dict(zip(datasets, together))
+
+
 def corpus(dataset: Dataset, options: TrainOptions) -> Corpus:
-    """A data set, with its folds, as training sees it."""
+    """A data set, with folds of its own, as training sees it."""
     return Corpus.of(
         dataset.name,
         training_data(dataset),

@@ -242,6 +242,11 @@ class _Source:
         if plan.training_images is not None and corpus is plan.corpora[0]:
             drawn = np.random.default_rng(fold).permutation(part.training)
             part = replace(part, training=np.sort(drawn[: plan.training_images]))
+        if not len(part.training):
+            raise ValueError(
+                f"fold {fold} has no image of {corpus.name} to learn from: take fewer folds, or "
+                "another seed, or leave this data set out."
+            )
         self.part = part
         self.examples = Examples(
             corpus,

@@ -178,6 +178,27 @@ def test_other_data_sets_join_or_come_before(tmp_path, folder):
     assert list(curves["stage"]) == ["pretraining", "training", "training"]
 
 
+@pytest.mark.parametrize("option", ["--with", "--pretrain"])
+def test_an_image_of_two_data_sets_has_one_fold(tmp_path, folder, option):
+    second = write_folder(tmp_path / "second", seed=1)
+    own = image_folds(load(folder), 3)
+    fixations = [f"{n}.png,amy,{x},20\n" for n in range(6) for x in range(5, 40)]
+    (second / "fixations.csv").write_text("image,subject,x,y\n" + "".join(fixations))
+    for copy in range(6):  # until folds that are drawn apart differ
+        Image.open(folder / "2.png").save(second / f"{copy}.png")
+        expected = image_folds(load(second), 3)
+        if expected[copy] != own[2]:
+            break
+        Image.fromarray(pictures(6, 1)[copy]).save(second / f"{copy}.png")
+    expected[copy] = own[2]
+    result = invoke("--dataset", folder, option, second, "--folds", 3, "--only", 0, "--out", "out")
+    assert result.exit_code == 0, result.output
+    assert "1 images of second take the folds that they have in another data set" in result.output
+    corpora = Weights.load(Path("out") / "deepgaze2.safetensors").corpora
+    assert corpora["mine"].folds.tolist() == own.tolist()
+    assert corpora["second"].folds.tolist() == expected.tolist()
+
+
 def test_the_default_folder_is_called_by_model_and_data_set(tmp_path, folder):
     outcome = train(options(folder, folds=(0,)))
     assert outcome.folder == Path("training/deepgaze2-mine")

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from benchmark.datasets.base import Dataset
+from benchmark.shared_images import with_one_fold_each
 from models.deepgaze.cache import FeatureCache
 from models.deepgaze.corpus import Corpus, Examples, relative_zoom
 from models.deepgaze.features import loaded
@@ -139,6 +141,39 @@ def test_the_test_images_leave_no_trace(cache, bright, others, fold):
     assert clean.curve == dirty.curve
     assert dirty.test < clean.test - 0.1  # it was the test images that were replaced
     assert [point.stage for point in clean.curve] == ["pretraining"] * 2 + ["training"] * 3
+
+
+@pytest.mark.parametrize("one_fold_each", [True, False])
+def test_test_images_leave_no_trace_through_copies_in_other_data_sets(cache, bright, one_fold_each):
+    """Without a fold of their own in all data sets they would: the copies are learned from."""
+    images = [np.asarray(s) for s in bright.data.stimuli.stimuli]
+    sharing = [bright]
+    for n, name in enumerate(("joint", "before"), start=1):
+        own = pictures(6, seed=n)
+        own[3 * n - 1] = images[3 * n]  # in fold 2, which is learned from; the original's is 0
+        data, folds = looked_at(own, seed=n), np.arange(6) % 3
+        sharing.append(Corpus.of(name, data, f"hash of {name}", folds))
+    tested = {bright.image_hashes[3], bright.image_hashes[6]}
+    if one_fold_each:
+        datasets = [
+            Dataset(None, c.data.stimuli, c.data.fixations, range(len(c.folds)), ())
+            for c in sharing
+        ]
+        sharing = with_one_fold_each(sharing, datasets)
+        assert [c.folds.tolist() for c in sharing[1:]] == [[0, 1, 0, 0, 1, 2], [0, 1, 2, 0, 1, 0]]
+    dirty = [
+        garbage(c, [n for n, pixels in enumerate(c.image_hashes) if pixels in tested])
+        for c in sharing
+    ]
+    trained = [train_fold(plan(*corpora), 0, 0, cache) for corpora in (sharing, dirty)]
+    assert (differing(*trained) == set()) is one_fold_each
+    assert (trained[0].curve == trained[1].curve) is one_fold_each
+
+
+def test_a_data_set_that_leaves_nothing_to_learn_from(cache, bright, others):
+    joint = replace(others[0], folds=np.zeros(6, dtype=np.int64))
+    with pytest.raises(ValueError, match="fold 0 has no image of joint to learn from"):
+        train_fold(plan(bright, joint, others[1]), 0, 0, cache)
 
 
 @pytest.mark.parametrize("which", [0, 1, 2], ids=["first", "joint", "pretraining"])
