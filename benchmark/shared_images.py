@@ -49,7 +49,7 @@ def with_one_fold_each(corpora: Sequence[Corpus], datasets: Sequence[Dataset]) -
 
 
 def _known_before(corpora: Sequence[Corpus]) -> list[tuple[int, int]]:
-    """Pairs of an image and one of an earlier corpus that it would be taken for, counted through."""
+    """Pairs of an image and an earlier corpus's that it would be taken for, numbered in one row."""
     pairs: list[tuple[int, int]] = []
     by_pixels: dict[str, int] = {}
     earlier = np.empty((0, 32), dtype=np.uint8)

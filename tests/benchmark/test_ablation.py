@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,6 @@ from benchmark.datasets.locate import load
 from benchmark.errors import BenchmarkError
 from benchmark.train import corpus
 from models.centerbias import CenterBias
-from models.deepgaze.backbones import WeightsError
 from models.deepgaze.cache import FeatureCache
 from models.deepgaze.folds import Plan, train_fold
 from models.deepgaze.training import Training
@@ -149,20 +149,99 @@ def test_pretraining_on_the_data_set_itself(tmp_path, options):
     assert not (tmp_path / "results").exists()
 
 
-def test_variations_without_weights_are_named_and_left_out(options, monkeypatch):
-    filled = ablation_module.fill_cache
+ELSEWHERE = replace(OTHER, features=(replace(OTHER.features[0], backbone="vgg91"),))
 
-    def fill(plan, *rest):
-        if plan.recipe == OTHER:
-            raise WeightsError("no weights here")
-        filled(plan, *rest)
 
-    monkeypatch.setattr(ablation_module, "fill_cache", fill)
+@pytest.mark.parametrize("cache", [True, False])
+def test_variations_without_weights_are_named_and_left_out(options, monkeypatch, cache):
+    mixture = Variation("mixture", "backbones", "of both", (FAST, ELSEWHERE))
+    chosen = [VARIATIONS[0], Variation("other", "backbones", "", (ELSEWHERE,)), mixture]
+    monkeypatch.setattr(ablation_module, "variations", lambda pretrain: chosen)
     said = []
-    outcome = ablation(options, said.append)
-    assert outcome.table.variation.tolist() == ["reference", "seeds"]
+    outcome = ablation(replace(options, cache=cache), said.append)
+    assert outcome.table.variation.tolist() == ["reference"]
     assert set(outcome.skipped) == {"other", "mixture"}
-    assert "skipped other: no weights here" in said
+    assert any(text.startswith("skipped other: unknown backbone 'vgg91'") for text in said)
+
+    monkeypatch.setattr(ablation_module, "variations", lambda pretrain: chosen[1:])
+    with pytest.raises(BenchmarkError, match="no variation can be trained"):
+        ablation(options)
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_features_are_only_computed_beforehand_to_be_kept(tmp_path, options, monkeypatch, cache):
+    filled = []
+    monkeypatch.setattr(ablation_module, "fill_cache", lambda plan, *_: filled.append(plan.recipe))
+    ablation(replace(options, only=("other",), cache=cache))
+    assert filled == ([FAST, OTHER] if cache else [])
+    assert bool([*tmp_path.rglob("*.npy")]) is cache
+
+
+# The command
+
+
+@pytest.fixture
+def ten_folds(monkeypatch):
+    """A folder for the command, which takes ten folds; one recipe of one epoch."""
+    one = [Variation("reference", "reference", "as it is", (replace(FAST, epochs=1),))]
+    monkeypatch.setattr(ablation_module, "variations", lambda pretrain: one)
+    folder = write_folder(Path("ten"), 10)
+    table = pd.read_csv(folder / "fixations.csv")
+    table["subject"] = [("amy", "bob")[n % 2] for n in range(len(table))]
+    table.to_csv(folder / "fixations.csv", index=False)
+    return folder.resolve()
+
+
+def test_the_folder_is_called_like_the_data_set_and_a_fold_named_twice_counts_once(
+    ten_folds, monkeypatch
+):
+    trained = ablation_module.train_fold
+    folds = []
+
+    def counted(plan, fold, *rest):
+        folds.append(fold)
+        return trained(plan, fold, *rest)
+
+    monkeypatch.setattr(ablation_module, "train_fold", counted)
+    result = invoke("--dataset", ten_folds, "--pretrain", "", "--test-folds", "1,0,1")
+    assert result.exit_code == 0, result.output
+    folder = Path("results/ablation-ten")
+    assert f"Written to {folder}" in result.output
+    assert json.loads((folder / "ablation.json").read_text())["test_folds"] == [1, 0]
+    assert folds == [1, 0]
+    assert len(list((folder / "checkpoints").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ("10", "expected at least one of the folds 0 to 9, such as 0,3; not 10."),
+        ("0,12", "expected at least one of the folds 0 to 9, such as 0,3; not 0,12."),
+        ("", "expected at least one of the folds 0 to 9, such as 0,3; not none."),
+        ("one", "folds are numbers from 0, not one."),
+    ],
+)
+def test_folds_that_there_are_not(named, message):
+    """Said before the data set is looked for."""
+    result = invoke("--dataset", "nowhere", "--test-folds", named)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert "nowhere" not in result.output
+
+
+def test_checkpoints_that_cannot_be_gone_on_from(ten_folds, truncate):
+    command = ("--dataset", ten_folds, "--pretrain", "", "--out", "out")
+    assert invoke(*command).exit_code == 0
+    checkpoint = Path("out/checkpoints/reference-0-fold0-seed0.pt")
+    table = pd.read_csv(ten_folds / "fixations.csv")
+    table.iloc[1:].to_csv(ten_folds / "fixations.csv", index=False)
+    result = invoke(*command)
+    assert result.exit_code == 1
+    assert f"Error: {checkpoint}: is the checkpoint of another training" in result.output
+    truncate(checkpoint)
+    result = invoke(*command)
+    assert result.exit_code == 1
+    assert f"Error: {checkpoint}: cannot be read as a checkpoint; it is damaged" in result.output
 
 
 def test_the_papers_figure_is_whole():
