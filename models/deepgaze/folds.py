@@ -23,6 +23,7 @@ from models.deepgaze.features import loaded
 from models.deepgaze.prior import prior_table
 from models.deepgaze.readout import Readout
 from models.deepgaze.training import (
+    DivergedError,
     Epoch,
     Recipe,
     Stage,
@@ -177,7 +178,8 @@ def train_fold(
     result is the same whatever else the machine does; another device has other last digits.
 
     Raises:
-        ValueError: the checkpoint belongs to another training, or is damaged.
+        ValueError: the checkpoint belongs to another training, or is damaged; or (a DivergedError)
+            the training has diverged.
     """
     recipe = plan.recipe
     names = [features.backbone for features in recipe.features]
@@ -218,7 +220,13 @@ def train_fold(
         training = Training(
             readout, stages, recipe, entropy, plan.fingerprint(fold, seed, cache.precision)
         )
-        training.run(checkpoint, report, time.monotonic)
+        try:
+            training.run(checkpoint, report, time.monotonic)
+        except DivergedError as error:
+            raise DivergedError(
+                f"fold {fold}, seed {seed}: {error} Lower the recipe's learning_rate (after "
+                "pretraining, its finetuning_rate), and look at the features if that does not help."
+            ) from error
         readout = placed(readout, PROCESSOR).eval().requires_grad_(False)
         priors = {
             name: torch.from_numpy(prior_table(source.examples.centerbias))

@@ -382,6 +382,23 @@ def test_a_damaged_checkpoint_is_named(tmp_path, folder, truncate):
     assert "fold0-seed0.pt: cannot be read as a checkpoint" in result.output
 
 
+@pytest.mark.parametrize("before", [False, True], ids=["training", "pretraining"])
+def test_a_training_that_diverges_is_no_success(tmp_path, folder, before):
+    other = ("--pretrain", write_folder(tmp_path / "other", seed=1)) if before else ()
+    result = invoke(
+        "--dataset", folder, *other, "--folds", 3, "--only", 1, "--out", "out",
+        "--set", "learning_rate=1e30",
+    )  # fmt: skip
+    assert result.exit_code == 1
+    stage, epochs = ("pretraining", 1) if before else ("training", 2)
+    assert (
+        f"Error: fold 1, seed 0: {stage} has diverged: after none of its {epochs} epochs at the "
+        "learning rate 1e+30"
+    ) in result.output
+    assert "Lower the recipe's learning_rate" in result.output
+    assert not list(Path("out").glob("*.safetensors"))
+
+
 # Changes of the recipe
 
 
@@ -430,6 +447,8 @@ def test_no_changes():
         ("stopping=never", "stopping is best or paper"),
         ("epochs=0", "epochs has to be positive, not 0"),
         ("channel_dropout=1", "channel_dropout is in 0 to below 1, not 1.0"),
+        ("learning_rate=inf", "--set learning_rate=inf: learning_rate has to be finite, not inf"),
+        ("readout.prior_weight=nan", "--set .*: prior_weight has to be finite, not nan"),
     ],
 )
 def test_changes_that_cannot_be_made(folder, text, message):

@@ -433,6 +433,14 @@ def test_the_fingerprint_tells_trainings_apart(bright, others):
     assert plan(corpus(9), *others).fingerprint(0, 0, "float32") == found[0]
 
 
+def test_a_fold_that_diverges_is_named(cache, bright):
+    recipe = replace(RECIPE, learning_rate=1e30)
+    with pytest.raises(
+        ValueError, match=r"fold 1, seed 2: training has diverged: .* Lower the rec"
+    ):
+        train_fold(plan(bright, recipe=recipe), 1, 2, cache)
+
+
 def test_another_folds_checkpoint_is_refused(tmp_path, cache, bright):
     checkpoint = tmp_path / "fold.pt"
     train_fold(plan(bright), 0, 0, cache, checkpoint)
