@@ -17,11 +17,12 @@ from benchmark import provenance, registry
 from benchmark.datasets.base import training_data
 from benchmark.datasets.locate import load
 from benchmark.errors import BenchmarkError
-from benchmark.files import write_csv, write_json
+from benchmark.files import disk_errors, writable, write_csv, write_json
 from benchmark.parallel import ordered_map
 from benchmark.scores import Bootstrap, Column, explained_mean, interval
 from benchmark.train import (
     TrainOptions,
+    check_room,
     data_sets,
     feature_cache,
     progress,
@@ -179,10 +180,11 @@ def ablation(options: AblationOptions, say: Callable[[str], None] = lambda text:
 
     Raises:
         BenchmarkError: a variation or a fold is unknown, a data set or a checkpoint cannot be used,
-            or two data sets are called the same.
+            a training has diverged, or the disk is full or cannot be written to.
     """
     try:
-        return _ablation(options, say)
+        with disk_errors(options.out or Path("results"), "--out or --features"):
+            return _ablation(options, say)
     except ValueError as error:  # a checkpoint is damaged or of another training
         raise BenchmarkError(str(error)) from error
 
@@ -209,9 +211,10 @@ def _ablation(options: AblationOptions, say: Callable[[str], None]) -> Outcome:
         precision=options.precision,
     )  # fmt: skip
     datasets = data_sets(training.roles, options.data_root)
+    folder = options.out or Path("results") / f"ablation-{datasets[options.dataset].name}"
+    writable(folder, "--out")
     corpora = read(datasets, training, say)
     cache = feature_cache(training)
-    folder = options.out or Path("results") / f"ablation-{datasets[options.dataset].name}"
     skipped = _without_weights(chosen, options.precision)
     for name, reason in skipped.items():
         say(f"skipped {name}: {reason}")
@@ -220,9 +223,12 @@ def _ablation(options: AblationOptions, say: Callable[[str], None]) -> Outcome:
         raise BenchmarkError(
             "no variation can be trained: the weights of their backbones are missing."
         )
-    if options.cache:
-        for plan in (plan for variation in kept for plan in _plans(variation, corpora, options)):
-            fill_cache(plan, cache, progress)
+    if cache.folder is not None:
+        plans = [plan for variation in kept for plan in _plans(variation, corpora, options)]
+        check_room(plans, cache, say)
+        with disk_errors(cache.folder, "--features"):
+            for plan in plans:
+                fill_cache(plan, cache, progress)
     work = [(variation, fold) for variation in kept for fold in test_folds]
     score_one = partial(_score, corpora, options, cache, folder)
     values: dict[str, dict[int, NDArray]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields, replace
@@ -20,13 +21,13 @@ from benchmark.datasets.locate import load
 from benchmark.datasets.splits import image_folds
 from benchmark.distributed import Ranks, joined
 from benchmark.errors import BenchmarkError
-from benchmark.files import write_csv, write_json
+from benchmark.files import disk_errors, writable, write_csv, write_json
 from benchmark.parallel import ordered_map
 from benchmark.shared_images import with_one_fold_each
 from models.deepgaze.cache import FeatureCache, default_folder
 from models.deepgaze.corpus import Corpus
 from models.deepgaze.features import loaded
-from models.deepgaze.folds import Plan, Trained, fill_cache, train_fold
+from models.deepgaze.folds import Plan, Trained, fill_cache, missing_bytes, train_fold
 from models.deepgaze.precision import bfloat16_is_quick
 from models.deepgaze.recipes import RECIPES
 from models.deepgaze.training import Epoch
@@ -149,7 +150,7 @@ def train(options: TrainOptions, say: Report = lambda text: None) -> TrainOutcom
 
     Raises:
         BenchmarkError: an option, a data set, the weights of a backbone or a checkpoint cannot be
-            used.
+            used, a training has diverged, or the disk is full or cannot be written to.
     """
     if options.model not in RECIPES:
         raise BenchmarkError(
@@ -161,7 +162,7 @@ def train(options: TrainOptions, say: Report = lambda text: None) -> TrainOutcom
             f"to {MOST_FOLDS} (weights keep the fold of an image in a byte)."
         )
     try:
-        with joined() as ranks:
+        with joined() as ranks, disk_errors(options.out or Path("training"), "--out or --features"):
             return _train(options, ranks, say)
     except ValueError as error:  # weights are missing, or a checkpoint is of another training
         raise BenchmarkError(str(error)) from error
@@ -173,6 +174,8 @@ def _train(options: TrainOptions, ranks: Ranks, say: Report) -> TrainOutcome | N
     if ranks.is_first:
         warn_of_slowness(options.precision, device, say)
     datasets = data_sets(options.roles, options.data_root)
+    folder = options.out or Path("training") / f"{options.model}-{datasets[options.dataset].name}"
+    writable(folder, "--out")
     corpora = read(datasets, options, say if ranks.is_first else lambda text: None)
     plan = Plan(
         recipe,
@@ -182,12 +185,13 @@ def _train(options: TrainOptions, ranks: Ranks, say: Report) -> TrainOutcome | N
         options.scheme,
         options.training_images,
     )
-    folder = options.out or Path("training") / f"{options.model}-{plan.corpora[0].name}"
     cache = feature_cache(options)
     if options.cache:
         assert cache.folder is not None
+        check_room([plan], cache, say if ranks.is_first else lambda text: None)
         share = ranks.share if ranks.sees(cache.folder) else ranks.share_here
-        fill_cache(plan, cache, progress, share, device)
+        with disk_errors(cache.folder, "--features"):
+            fill_cache(plan, cache, progress, share, device)
         ranks.wait()
         if ranks.is_first:
             say(f"features in {cache.folder}: {cache.size() / 2**30:.2f} GiB")
@@ -281,6 +285,27 @@ def feature_cache(options: TrainOptions) -> FeatureCache:
     """Where features are kept: a folder, or nowhere."""
     folder = (options.features or default_folder()) if options.cache else None
     return FeatureCache(folder, options.precision)
+
+
+def check_room(plans: Sequence[Plan], cache: FeatureCache, say: Report) -> None:
+    """Say how much the features take that are still to be computed, if any.
+
+    Raises:
+        BenchmarkError: they cannot be written, or the disk lacks the room for them.
+    """
+    assert cache.folder is not None
+    needed = missing_bytes(plans, cache)
+    if not needed:
+        return
+    free = shutil.disk_usage(writable(cache.folder, "--features")).free
+    text = f"features to compute: about {needed / 2**30:.2f} GiB, in {cache.folder}"
+    if needed > free:
+        raise BenchmarkError(
+            f"{text}; its disk has {free / 2**30:.2f} GiB left. Free some space, choose another "
+            "folder with --features, or keep none with --no-cache, which computes them anew in "
+            "every epoch."
+        )
+    say(text)
 
 
 def progress(items: Sequence, label: str) -> Iterable:

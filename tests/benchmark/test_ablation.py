@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from models.deepgaze.cache import FeatureCache
 from models.deepgaze.folds import Plan, train_fold
 from models.deepgaze.training import Training
 from models.gold_standard import GoldStandard
-from tests.benchmark.test_train import write_folder
+from tests.benchmark.test_train import full, write_folder
 from tests.models.deepgaze.bright import RECIPE
 
 FAST = replace(RECIPE, epochs=2, averaging=0.5)
@@ -242,6 +243,39 @@ def test_checkpoints_that_cannot_be_gone_on_from(ten_folds, truncate):
     result = invoke(*command)
     assert result.exit_code == 1
     assert f"Error: {checkpoint}: cannot be read as a checkpoint; it is damaged" in result.output
+
+
+@pytest.mark.parametrize("option", ["--out", "--features"])
+def test_a_file_in_the_place_of_a_folder(ten_folds, monkeypatch, option):
+    Path("file").touch()
+    monkeypatch.setattr(ablation_module, "fill_cache", None)  # before anything is computed
+    result = invoke("--dataset", ten_folds, "--pretrain", "", option, "file/folder")
+    assert result.exit_code == 1
+    assert "file is a file, so nothing can be written to file/folder" in result.output
+
+
+def test_room_is_looked_for_once_for_all_variations(options, monkeypatch):
+    usage = shutil.disk_usage(".")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    with pytest.raises(BenchmarkError, match=r"features to compute: about .* 0\.00 GiB left"):
+        ablation(options)
+    assert not Path("features").exists()
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    said = []
+    ablation(replace(options, only=("other",)), said.append)
+    assert len([text for text in said if text.startswith("features to compute: about")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("writer", "place"),
+    [("models.deepgaze.cache.save_array", "maps"), ("models.deepgaze.training.torch.save", "out")],
+)
+def test_a_disk_that_gets_full(ten_folds, monkeypatch, writer, place):
+    monkeypatch.setattr(writer, full)
+    command = ("--dataset", ten_folds, "--pretrain", "", "--features", "maps", "--out", "out")
+    result = invoke(*command)
+    assert result.exit_code == 1
+    assert f"Error: {place} cannot be read or written: No space left on device." in result.output
 
 
 def test_the_papers_figure_is_whole():

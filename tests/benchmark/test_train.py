@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -397,6 +400,72 @@ def test_a_training_that_diverges_is_no_success(tmp_path, folder, before):
     ) in result.output
     assert "Lower the recipe's learning_rate" in result.output
     assert not list(Path("out").glob("*.safetensors"))
+
+
+# The disk
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("option", ["--out", "--features"])
+@pytest.mark.parametrize("below", ["", "folder"])
+def test_a_file_in_the_place_of_a_folder(folder, monkeypatch, option, below):
+    Path("file").touch()
+    monkeypatch.setattr(train_module, "fill_cache", None)  # before anything is computed
+    result = invoke("--dataset", folder, "--folds", 3, option, Path("file", below))
+    assert result.exit_code == 1
+    assert "file is a file, so nothing can be written to" in result.output
+    assert f"Choose another folder with {option}." in result.output
+
+
+def test_features_are_only_computed_if_there_is_room_for_them(folder, monkeypatch):
+    usage = shutil.disk_usage(folder)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    command = ("--dataset", folder, "--folds", 3, "--only", 0, "--features", "maps")
+    result = invoke(*command)
+    assert result.exit_code == 1
+    assert "features to compute: about 0.00 GiB, in maps; its disk has 0.00 GiB left" in (
+        result.output
+    )
+    assert "--no-cache" in result.output
+    assert not Path("maps").exists()
+
+
+def test_what_features_take_is_said_if_there_are_any_to_compute(folder):
+    said = []
+    train(options(folder, folds=(0,), features=Path("maps")), said.append)
+    size = sum(file.stat().st_size for file in Path("maps").rglob("*.npy"))
+    assert f"features to compute: about {size / 2**30:.2f} GiB, in maps" in said
+    said.clear()
+    train(options(folder, folds=(0,), features=Path("maps")), said.append)
+    train(options(folder, folds=(1,), cache=False), said.append)
+    assert not any("to compute" in text for text in said)
+
+
+def test_a_disk_that_gets_full_while_features_are_written(folder, monkeypatch):
+    monkeypatch.setattr("models.deepgaze.cache.save_array", full)
+    result = invoke("--dataset", folder, "--folds", 3, "--features", "maps")
+    assert result.exit_code == 1
+    assert "Error: maps cannot be read or written: No space left on device." in result.output
+    assert "with --features." in result.output
+
+
+def test_a_disk_that_gets_full_while_checkpoints_are_written(folder, monkeypatch):
+    monkeypatch.setattr("models.deepgaze.training.torch.save", full)
+    result = invoke("--dataset", folder, "--folds", 3, "--out", "out")
+    assert result.exit_code == 1
+    assert "Error: out cannot be read or written: No space left on device." in result.output
+    assert "Free some space, or choose a folder" in result.output
+    assert files(Path("out")) == []
+
+
+def test_weights_that_cannot_be_written(folder):
+    (Path("out") / "deepgaze2.safetensors" / "in-the-way").mkdir(parents=True)
+    result = invoke("--dataset", folder, "--folds", 3, "--only", 0, "--out", "out")
+    assert result.exit_code == 1
+    assert "out/deepgaze2.safetensors cannot be read or written: Is a directory" in result.output
 
 
 # Changes of the recipe

@@ -12,8 +12,16 @@ from benchmark.datasets.base import Dataset
 from benchmark.shared_images import with_one_fold_each
 from models.deepgaze.cache import FeatureCache
 from models.deepgaze.corpus import Corpus, Examples, relative_zoom
-from models.deepgaze.features import loaded
-from models.deepgaze.folds import SCHEMES, Plan, Split, fill_cache, one_thread, train_fold
+from models.deepgaze.features import FeatureSet, loaded
+from models.deepgaze.folds import (
+    SCHEMES,
+    Plan,
+    Split,
+    fill_cache,
+    missing_bytes,
+    one_thread,
+    train_fold,
+)
 from models.deepgaze.images import look, pixel_hash
 from models.deepgaze.prior import prior_table
 from models.deepgaze.training import information_gain
@@ -506,6 +514,32 @@ def test_filling_the_cache_leaves_nothing_to_compute(tmp_path, monkeypatch, brig
     train_fold(chosen, 0, 0, cache)
     assert len(shown) == 3
     assert cache.size() == before > 0
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        (FEATURES, replace(FEATURES, scale=0.5)),
+        (FeatureSet(scale=0.25),),
+        (FeatureSet("icf", ("intensity5", "contrast80"), 1.0),),
+    ],
+    ids=lambda sets: sets[0].backbone,
+)
+def test_what_the_features_will_take_is_known_before(tmp_path, features):
+    """Of several plans at once, of which some read the same features."""
+    cache = FeatureCache(tmp_path)
+    some, more = corpus(4), corpus(5, name="more", seed=1)
+    more = replace(more, image_hashes=(some.image_hashes[0], *more.image_hashes[1:]))
+    recipe = replace(RECIPE, features=features)
+    plain = replace(recipe, mirrored=False, features=features[:1])
+    plans = [plan(some, more, None, recipe=plain), plan(some, recipe=recipe)]
+    needed = missing_bytes(plans, cache)
+    fill_cache(plans[0], cache)
+    rest = missing_bytes(plans, cache)
+    assert needed - rest == cache.size()
+    fill_cache(plans[1], cache)
+    assert missing_bytes(plans, cache) == 0
+    assert cache.size() == needed > rest > 0
 
 
 def test_resolution_is_relative_to_the_first_data_set(bright, others):
