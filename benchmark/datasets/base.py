@@ -126,10 +126,18 @@ class Dataset:
         """
         # Looking the same is not transitive: whatever is linked, through however many copies, is
         # one group, so that groups do not depend on the order of the images.
-        thumbnails = np.empty((len(self), SIDE, SIDE), dtype=np.uint8)
+        return first_alike(self.thumbnails(), self.sizes)
+
+    def thumbnails(self) -> np.ndarray:
+        """Grey levels of the images made small, uint8 array (images, SIDE, SIDE).
+
+        Raises:
+            DataError: an image file is damaged.
+        """
+        made = np.empty((len(self), SIDE, SIDE), dtype=np.uint8)
         for n in range(len(self)):
-            thumbnails[n] = self._thumbnail(n)
-        return first_alike(thumbnails, self.sizes)
+            made[n] = self._thumbnail(n)
+        return made
 
     def _thumbnail(self, n: int) -> np.ndarray:
         if isinstance(self.stimuli, pysaliency.FileStimuli):
