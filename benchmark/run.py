@@ -24,7 +24,7 @@ from benchmark.datasets.locate import is_path, load, subset_by_size
 from benchmark.errors import BenchmarkError
 from benchmark.evaluate import Evaluation, Failure, Score, model_hash, parameters
 from benchmark.files import file_hash, write_csv, write_csv_pieces, write_json
-from benchmark.parallel import Backend, ordered_map, shards
+from benchmark.parallel import SHARD, Backend, shards, unordered_map
 from benchmark.parallel.backend import Workers
 from benchmark.profiled import Profiled, taken
 from benchmark.report.profile import SCORING, write_profile
@@ -212,12 +212,13 @@ def _run(options: Options, say: Report, held: ExitStack) -> Outcome:
         )
         origins = _reused(reuse, names, keys, store, say) if records else {}
         pending = [name for name in names if name not in origins]
-        with backend.started() as workers:
+        with backend.started(say) as workers:
             with phases.running("mean predictions"):
                 _mean_predictions(evaluation, pending, keys, store, workers)
             with phases.running(SCORING):
                 timed = Profiled.of(evaluation) if options.profile else evaluation
                 failures = _score(timed, names, keys, store, workers, work)
+            at_a_time = workers.count if options.profile else 0
         with phases.running("collecting scores"):
             scores = _collect(evaluation, names, keys, store)
     finally:
@@ -230,7 +231,7 @@ def _run(options: Options, say: Report, held: ExitStack) -> Outcome:
     with phases.running("statistics, tables and figures"):
         summary = _export(folder, evaluation, names, scores, failures, stated, options)
     if options.profile:
-        say(write_profile(folder, phases, work, workers.count))
+        say(write_profile(folder, phases, work, at_a_time))
     return Outcome(folder, summary, failures)
 
 
@@ -506,32 +507,34 @@ def _mean_predictions(
     for name in names:
         if not evaluation.needs_mean(name):
             continue
-        unscored: list[Failure] = []
         known = store.blocks(keys[name])
-        total = np.zeros(evaluation.layers(name) * GRID * GRID)
         missing = [index for index in range(len(blocks)) if index not in known]
         work = [blocks[index] for index in missing]
-        sum_of = partial(_block_sum, name)
-        with closing(ordered_map(sum_of, work, workers, evaluation)) as results:
-            bar = tqdm(results, total=len(missing), desc=f"mean prediction of {name}", unit="block")
-            computed = iter(bar)
-            for index in range(len(blocks)):  # in order, so that equal parts give equal bytes
-                if index in known:
-                    total += store.sum_of(keys[name], index)
-                    continue
-                part, failed = next(computed)
+        incomplete: dict[int, np.ndarray] = {}
+        unscored: list[Failure] = []
+        bar = tqdm(total=len(missing), desc=f"mean prediction of {name}", unit="block")
+        results = unordered_map(partial(_block_sum, name), work, workers, evaluation)
+        with bar, closing(results):
+            for place, (part, failed) in results:
                 unscored += failed
-                if not failed:
-                    store.add_sum(keys[name], index, part)
-                total += part.ravel()
-            bar.close()
+                if failed:
+                    incomplete[missing[place]] = part.ravel()
+                else:
+                    store.add_sum(keys[name], missing[place], part)
+                bar.update()
+        total = np.zeros(evaluation.layers(name) * GRID * GRID)
+        for index in range(len(blocks)):  # in order, so that equal parts give equal bytes
+            if index in incomplete:
+                total += incomplete[index]
+            else:
+                total += store.sum_of(keys[name], index)
         sums = total.reshape(-1, GRID, GRID)
-        failed = frozenset(failure.image for failure in unscored)
+        without = frozenset(failure.image for failure in unscored)
         evaluation.means[name] = MeanPrediction(
             sums[0],
-            len(evaluation.images) - len(failed),
+            len(evaluation.images) - len(without),
             sums[1:] if len(sums) > 1 else None,
-            failed,
+            without,
         )
         keys[name] = _key_with_sum(keys[name], total)
 
@@ -578,15 +581,16 @@ def _score(
         desc="scoring",
         unit="image",
     )
-    results = ordered_map(_score_shard, shards(work, workers.count), workers, evaluation)
+    pieces = shards(work, 1 if workers.backend.in_this_thread else SHARD)
+    results = unordered_map(_score_shard, pieces, workers, evaluation)
     with bar, closing(results):
-        for shard, counted in results:
+        for _, (shard, counted) in results:
             clock.add(counted)
             for scored in shard:
                 store.add(keys, [s for s in scored if isinstance(s, Score)])
                 failures += [f for f in scored if isinstance(f, Failure)]
                 bar.update()
-    return failures
+    return sorted(failures, key=lambda failure: failure.image)
 
 
 def _score_shard(
