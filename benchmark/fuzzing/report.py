@@ -106,7 +106,8 @@ def text(frame: pd.DataFrame, targets: Mapping[str, Target]) -> str:
     parts = [
         "# Damaged and hostile files",
         f"{total} files made from valid ones by changes of bytes and of what the formats consist "
-        f"of, for {len(found)} readers. Remake this folder with",
+        f"of, for {len(found)} readers. `make fuzz` remakes all; what is here was made by the "
+        "following, `fuzzing.csv` says which row by which.",
         f"```\n{commands}\n```",
         "A reader has to refuse a file with an error that names it, or to read it as a plain "
         "reading by other means does (the csv module, numpy, h5py, Pillow, scipy, or bytes taken "

@@ -104,7 +104,7 @@ def _jobs(axes: Axes, curves: Curves) -> None:
                           ha="center", fontsize=5.5)  # fmt: skip
     axes.axhline(2, color=BLACK, linewidth=0.6, linestyle=":", label="ideal", zorder=0)
     axes.set_ylim(0, 3.2)
-    axes.set_xticks(np.arange(len(RATIOS)), ["scoring", "with means", "whole run"])
+    axes.set_xticks(np.arange(len(RATIOS)), ["scoring", "with\nmeans", "whole\nrun"])
     axes.set_title("two jobs over one")
     axes.set_ylabel("ratio of speed")
     axes.legend(fontsize=5.5, handlelength=1.2, labelspacing=0.2, loc="upper right")

@@ -68,7 +68,7 @@ def _readme(measured: Curves, before: pd.DataFrame | None, found: dict, quick: b
     wanted = curves.quick() if quick else curves.full()
     lacking = curves.missing(wanted, runs)
     if lacking:
-        names = "; ".join(_named(run) for run in lacking)
+        names = "; ".join(dict.fromkeys(_named(run) for run in lacking))
         busy += f" Still to be measured (the same command with `--resume` does it): {names}."
     hollow = ""
     if before is not None:
@@ -128,10 +128,10 @@ there are four points or more and it holds; else the slope between the last two 
 
 def _named(run: measure.Run) -> str:
     load = run.workload
-    jobs = f", {run.jobs} job{'s' * (run.jobs > 1)} with {run.cost} model" if run.clock else ""
+    with_jobs = f", {run.jobs} job{'s' * (run.jobs > 1)} with {jobs.NAMES[run.cost]} model"
     return (
         f"{load.images} images of {load.width}x{load.height}, {load.subjects} subjects, "
-        f"{run.models} model{'s' * (run.models > 1)}{jobs}"
+        f"{run.models} model{'s' * (run.models > 1)}{with_jobs * run.clock}"
     )
 
 
