@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from benchmark import provenance
+from benchmark import provenance, registry
 from benchmark.datasets.base import training_data
 from benchmark.datasets.locate import load
 from benchmark.datasets.splits import image_folds
@@ -27,9 +27,11 @@ from models.deepgaze.corpus import Corpus
 from models.deepgaze.features import loaded
 from models.deepgaze.folds import Plan, Trained, fill_cache, train_fold
 from models.deepgaze.recipes import RECIPES
-from models.deepgaze.training import Epoch
+from models.deepgaze.training import Epoch, Recipe
 from models.deepgaze.weights import TrainedOn, Weights, hashes_as_bytes
 
+#: Parts of a recipe that are no single values.
+PARTS = ("features", "readout")
 CURVES = ["fold", "seed", "stage", "epoch", "training", "stopping", "blur", "prior_weight"]
 
 
@@ -43,6 +45,8 @@ class TrainOptions:
         seeds: readouts of each fold, which are mixed.
         folds: train only these, None for all.
         changes: fields of the recipe that differ from the model's own.
+        backbone: read this one at the recipe's scales; "" for the recipe's own.
+        layers: of the backbone; () for the recipe's, or of another backbone its default ones.
         features: folder of the feature cache; None for the user's cache folder.
         cache: keep features on disk.
         device: "cpu", "cuda", or "auto": a GPU for each process that torchrun started, if there are
@@ -60,6 +64,8 @@ class TrainOptions:
     seed: int = 0
     training_images: int | None = None
     changes: tuple[tuple[str, Any], ...] = ()
+    backbone: str = ""
+    layers: tuple[str, ...] = ()
     data_root: Path | None = None
     features: Path | None = None
     cache: bool = True
@@ -67,6 +73,11 @@ class TrainOptions:
     device: str = "auto"
     jobs: int = 1
     out: Path | None = None
+
+    @property
+    def called(self) -> str:
+        """What the weights are called: the model, and the backbone that was asked for."""
+        return "-".join(filter(None, (self.model, self.backbone)))
 
 
 @dataclass(frozen=True)
@@ -96,12 +107,13 @@ def parse_changes(model: str, texts: Sequence[str]) -> tuple[tuple[str, Any], ..
         name, _, value = text.partition("=")
         part, _, inner = name.rpartition(".")
         owner: Any = recipe.readout if part == "readout" else recipe
-        known = [f.name for f in fields(owner) if f.name not in ("features", "readout")]
+        known = [f.name for f in fields(owner) if f.name not in PARTS]
         if part not in ("", "readout") or inner not in known:
             raise BenchmarkError(
                 f"--set {text}: the recipe has no {name!r}; it has "
-                f"{', '.join(f.name for f in fields(recipe))} and readout."
-                f"{', readout.'.join(f.name for f in fields(recipe.readout))}."
+                f"{', '.join(f.name for f in fields(recipe) if f.name not in PARTS)} and readout."
+                f"{', readout.'.join(f.name for f in fields(recipe.readout))}. What is read out "
+                "is chosen by --backbone and --layers."
             )
         try:
             changed = replace(owner, **{inner: _typed(value, getattr(owner, inner), text)})
@@ -113,6 +125,29 @@ def parse_changes(model: str, texts: Sequence[str]) -> tuple[tuple[str, Any], ..
         for f in fields(recipe)
         if getattr(recipe, f.name) != getattr(RECIPES[model], f.name)
     )
+
+
+def recipe_of(options: TrainOptions) -> Recipe:
+    """The model's recipe with the changes, the backbone and the layers that were asked for.
+
+    Raises:
+        UnknownNameError: no backbone is called so.
+        ValueError: its weights are not on this machine, or it has no such layer.
+    """
+    recipe = replace(RECIPES[options.model], **dict(options.changes))
+    if options.backbone:
+        registry.lookup(registry.backbones(), options.backbone, "backbone")
+    elif not options.layers:
+        return recipe
+    changed = []
+    for features in recipe.features:
+        network = loaded(options.backbone or features.backbone, options.precision)
+        network.check_layers(options.layers)
+        own = features.backbone == network.spec.name
+        layers = options.layers or (features.layers if own else network.default_layers)
+        layers = tuple(dict.fromkeys(layers))
+        changed.append(replace(features, backbone=network.spec.name, layers=layers))
+    return replace(recipe, features=tuple(dict.fromkeys(changed)))
 
 
 def _typed(value: str, example: Any, text: str) -> Any:
@@ -150,7 +185,7 @@ def train(options: TrainOptions, say: Report = lambda text: None) -> TrainOutcom
 
 
 def _train(options: TrainOptions, ranks: Ranks, say: Report) -> TrainOutcome | None:
-    recipe = replace(RECIPES[options.model], **dict(options.changes))
+    recipe = recipe_of(options)
     device = chosen_device(options.device, ranks)
     corpora = {
         name: corpus(name, options)
@@ -164,7 +199,7 @@ def _train(options: TrainOptions, ranks: Ranks, say: Report) -> TrainOutcome | N
         options.scheme,
         options.training_images,
     )
-    folder = options.out or Path("training") / f"{options.model}-{plan.corpora[0].name}"
+    folder = options.out or Path("training") / f"{options.called}-{plan.corpora[0].name}"
     cache = feature_cache(options)
     if options.cache:
         assert cache.folder is not None
@@ -177,7 +212,7 @@ def _train(options: TrainOptions, ranks: Ranks, say: Report) -> TrainOutcome | N
     if trained is None:
         return None
     weights = assemble(plan, trained, options, device)
-    file = folder / f"{options.model}.safetensors"
+    file = folder / f"{options.called}.safetensors"
     weights.save(file)
     test = _write_records(folder, plan, trained, weights)
     return TrainOutcome(folder, file, test)
