@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import imageio.v3 as imageio
 import numpy as np
 import pysaliency
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from PIL import ExifTags, Image
 from tqdm import tqdm
 
 from benchmark import registry, selection
-from benchmark.datasets.images import SUFFIXES, find_images
+from benchmark.datasets.images import SUFFIXES, find_images, read_pixels
 from benchmark.density_file import DensityFile
 from benchmark.errors import BenchmarkError, DataError
 from benchmark.evaluate import checked
@@ -172,7 +171,7 @@ def read_image(file: Path) -> NDArray:
             options: dict[str, Any] = {"mode": "RGB"} if image.mode == "CMYK" else {}
             if is_turned(image):
                 options |= {"plugin": "pillow", "index": 0, "rotate": True}
-        pixels = np.asarray(imageio.imread(file, **options))
+        pixels = read_pixels(file, **options)
     # Image libraries raise anything from OSError to SyntaxError on damaged files.
     except Exception as error:
         raise DataError(f"{file}: cannot be read as an image ({error}).") from error

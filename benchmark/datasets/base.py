@@ -13,6 +13,7 @@ import numpy as np
 import pysaliency
 from PIL import Image
 
+from benchmark.datasets.images import has_transparency, read_pixels
 from benchmark.datasets.look_alikes import SIDE, first_alike
 from benchmark.errors import DataError
 from models.base import TrainingData
@@ -145,7 +146,8 @@ class Dataset:
             try:
                 with Image.open(file) as image:
                     image.draft("L", (64, 64))
-                    grey = image.convert("L")
+                    seen_through = has_transparency(image)
+                    grey = _on_white(file) if seen_through else image.convert("L")
             # Image libraries raise anything from OSError to SyntaxError on damaged files.
             except Exception as error:
                 raise DataError(
@@ -173,6 +175,13 @@ class Dataset:
                 for key, value in self.extras.items()
             },
         )
+
+
+def _on_white(file: str) -> Image.Image:
+    """A transparent image in grey levels, on white: hidden colours do not make it look another."""
+    from models.deepgaze.images import as_rgb
+
+    return Image.fromarray(as_rgb(read_pixels(Path(file)))).convert("L")
 
 
 def training_data(dataset: Dataset) -> TrainingData:

@@ -105,7 +105,7 @@ def _read(file: Path) -> Any:
             _check_bytes(source, file.stat().st_size)
             kind = source.attrs["type"]
             if (kind.decode() if isinstance(kind, bytes) else str(kind)) == "FileStimuli":
-                return pysaliency.FileStimuli.read_hdf5(source, cached=False)
+                return images.ImageFiles.read_hdf5(source, cached=False)
             return pysaliency.read_hdf5(source)
     # h5py and pysaliency raise OSError, KeyError, ValueError and more on foreign files.
     except Exception as error:

@@ -82,13 +82,19 @@ class DeepGaze(pysaliency.Model):
                 f"unknown precision {precision!r}. Known: {', '.join(PRECISIONS)}."
             )
         self.cache = FeatureCache(features or folder_in(VARIABLE), precision)
+        #: SHA-256 of the backbones' weights on this machine, by name.
+        self.backbones = {}
         for name, digest in self.weights.backbones.items():
-            found = loaded(name, precision).weights_hash
-            if found != digest:
+            network = loaded(name, precision)
+            if digest not in (network.weights_hash, *network.equivalents):
                 raise WeightsError(
-                    f"the readouts were trained on weights of {name} with the SHA-256 {digest}; "
-                    f"those on this machine have {found}."
+                    f"the readouts learned from weights of {name} with the SHA-256 {digest}; those "
+                    f"on this machine ({network.weights_hash}) are of another network. Put the "
+                    f"right ones in their place, or train readouts of these "
+                    f"({self.weights.command}) and score them with 'python -m benchmark run "
+                    "--model FILE', FILE being the safetensors file that it writes."
                 )
+            self.backbones[name] = network.weights_hash
 
     @classmethod
     def fit(cls, data: TrainingData, centerbias: CenterBias) -> DeepGaze:
@@ -98,17 +104,20 @@ class DeepGaze(pysaliency.Model):
     @property
     def parameters(self) -> dict[str, Any]:
         """What the prediction depends on besides the weights, for the record."""
-        return {
+        found: dict[str, Any] = {
             "readouts": len(self.weights.members),
             "prior_on_new_images": "trained" if self.centerbias is None else "scored data set",
             "pixels_per_degree_of_new_images": self.pixels_per_degree,
             "precision": self.cache.precision,
         }
+        if self.backbones != self.weights.backbones:
+            found["backbones_equivalent_to_those_trained_on"] = self.backbones
+        return found
 
     @property
     def content_hash(self) -> str:
         """Of readouts and backbones: another hash, other predictions."""
-        parts = (self.weights.content_hash, *sorted(self.weights.backbones.values()))
+        parts = (self.weights.content_hash, *sorted(self.backbones.values()))
         return hashlib.sha256("".join(parts).encode()).hexdigest()
 
     def log_density(self, stimulus: Any) -> NDArray[np.float64]:
@@ -187,7 +196,7 @@ class DeepGaze(pysaliency.Model):
         twice, for the mean prediction and for the scores, and a mixture shares them with its parts.
         """
         digest = pixel_hash(rgb)
-        kept, key = self.weights.kept, (self.cache, digest)
+        kept, key = self.weights.kept, (self.cache, *self.backbones.values(), digest)
         if key not in kept:
             views = (False, True) if self.weights.recipe.both_views else (False,)
             maps = [self._maps(rgb, digest, mirrored) for mirrored in views]
