@@ -91,8 +91,9 @@ def decode_problem(file: Path) -> str | None:
     """What is wrong with an image file, found by decoding all of it; None if nothing is."""
     try:
         with Image.open(file) as image:
+            turned = is_turned(image)  # before Pillow turns a TIFF
             image.load()
-            mode, frames, turned = image.mode, getattr(image, "n_frames", 1), is_turned(image)
+            mode, frames = image.mode, getattr(image, "n_frames", 1)
             is_photo_with_extras = image.format == "MPO"
     except FileNotFoundError:
         return f"{file}: this image is missing; put it there."
