@@ -21,6 +21,7 @@ from benchmark.clock import Clock
 from benchmark.datasets.base import Dataset, training_data
 from benchmark.datasets.folder import load_held_out
 from benchmark.datasets.locate import is_path, load, subset_by_size
+from benchmark.datasets.look_alikes import tell_copies
 from benchmark.errors import BenchmarkError
 from benchmark.evaluate import Evaluation, Failure, Score, model_hash, parameters
 from benchmark.files import file_hash, write_csv, write_csv_pieces, write_json
@@ -189,6 +190,8 @@ def _run(options: Options, say: Report, held: ExitStack) -> Outcome:
     store = Store(folder / "scores.sqlite", say)
     try:
         say(f"{dataset.spec.title}: {len(dataset)} images, {len(dataset.fixations.x)} fixations")
+        for line in tell_copies(dataset.groups):
+            say(line)
         models, names = _chosen_models(options, own, stored, dataset, say, phases)
         evaluation = Evaluation(
             dataset,
