@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from benchmark.parallel.backend import Workers
 from benchmark.profiled import Profiled, taken
 from benchmark.report.profile import SCORING, write_profile
 from benchmark.reuse import Record, Reuse, groups, tell
+from benchmark.run_lock import only_run
 from benchmark.scores import IMAGE_SUFFIX, PER_FIXATION, differences, summarise
 from benchmark.shuffled import GRID, MeanPrediction, reduced
 from benchmark.store import Store
@@ -159,9 +160,14 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
     """Score models on a data set and write scores, tables, figures and provenance.
 
     Raises:
-        BenchmarkError: an option, a file or a folder cannot be used. What was scored before stays
-            in the store, from which the next run goes on.
+        BenchmarkError: an option, a file or a folder cannot be used, or another run writes to the
+            folder. What was scored before stays in the store, from which the next run goes on.
     """
+    with ExitStack() as held:
+        return _run(options, say, held)
+
+
+def _run(options: Options, say: Report, held: ExitStack) -> Outcome:
     backend = Backend(options.jobs, options.backend, options.scheduler)
     variants = _variants(options)
     records = [Record(folder) for folder in options.reuse]
@@ -179,6 +185,7 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
     images = range(len(dataset))[: options.images]
     stored = selection.open_predictions(own, dataset, images, say)
     folder = output_folder(options, _folder_name(dataset), own.names)
+    held.enter_context(only_run(folder))
     store = Store(folder / "scores.sqlite", say)
     try:
         say(f"{dataset.spec.title}: {len(dataset)} images, {len(dataset.fixations.x)} fixations")

@@ -31,8 +31,8 @@ def save_if_possible(folder: Path, file: Path, values: NDArray) -> bool:
             _told.add(folder)
         if new:
             warnings.warn(
-                f"nothing can be kept in the cache {folder}: {error.strerror or error}. Results are "
-                "the same, but are computed again each time: free some space, or name a folder "
+                f"nothing can be kept in the cache {folder}: {error.strerror or error}. Results "
+                "are the same, but computed again each time: free some space, or name a folder "
                 "that you may write to in BENCHMARK_FEATURES.",
                 stacklevel=2,
             )
