@@ -20,14 +20,14 @@ from benchmark.store import Store
 from benchmark.survival.disk import filled, small_disk
 
 KEYS = {"a": "key of a"}
-IMAGES = 300
+IMAGES = 500
 
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
-    """A folder with the store of a killed run: 300 values, the last 40 in its write-ahead file."""
+    """A folder with the store of a killed run: 500 values, the last 40 in its write-ahead file."""
     folder, working = (tmp_path_factory.mktemp(name) for name in ("killed", "working"))
-    for images in (range(260), range(260, IMAGES)):
+    for images in (range(460), range(460, IMAGES)):
         store = Store(working / "scores.sqlite")
         for image in images:
             store.add(KEYS, [Score("a", image, "IG", image + 0.5, 3)])
@@ -93,7 +93,7 @@ def killed_at(step: int, path: Path) -> bool:
 def test_a_kill_at_any_step_of_a_repair_loses_nothing(tmp_path, damaged):
     sound = values(shutil.copytree(damaged.parent, tmp_path / "whole") / damaged.name)
     assert 5 not in sound
-    assert sound > set(range(260)) - {5}
+    assert sound > set(range(460)) - {5}
     names, step = set(), 0
     while True:
         folder = shutil.copytree(damaged.parent, tmp_path / f"step{step}")
@@ -144,7 +144,7 @@ def test_a_repair_that_fails_leaves_the_store_as_it_was(damaged, monkeypatch):
         Store(damaged)
     monkeypatch.undo()
     assert {file.name: file.read_bytes() for file in damaged.parent.iterdir()} == before
-    assert len(values(damaged)) > 250
+    assert len(values(damaged)) > 450
 
 
 @pytest.mark.skipif(
@@ -181,7 +181,7 @@ def test_a_write_ahead_file_that_lost_something_is_noticed(tmp_path, killed, har
         ahead.write_bytes(content[: -3 * 4120] if harm == "cut" else b"")
     said = []
     found = values(path, said.append)
-    assert set(range(260)) <= found < set(range(IMAGES))
+    assert set(range(460)) <= found < set(range(IMAGES))
     assert f"was damaged: {len(found)} values" in said[0]
 
 
