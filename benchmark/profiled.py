@@ -18,7 +18,6 @@ LOOP, MEASURED = "the loop itself", "preparing what was measured"
 PREDICTIONS = ("log_density", "shuffled_log_density", "held_out_densities")
 
 _own = threading.local()
-_timing = threading.Lock()
 
 
 def clock() -> Clock:
@@ -43,12 +42,11 @@ class Profiled(Evaluation):
 
     def _time_models(self) -> None:
         # here, in a worker: what a model sends along may leave clocks out
-        with _timing:  # threads share the models, which get one clock each
-            for name, model in self.models.items():
-                for prediction in PREDICTIONS:
-                    method = getattr(model, prediction, None)
-                    if method is not None and not isinstance(method, Timed):
-                        setattr(model, prediction, Timed(method, MODEL + name))
+        for name, model in self.models.items():
+            for prediction in PREDICTIONS:
+                method = getattr(model, prediction, None)
+                if method is not None and not isinstance(method, Timed):
+                    setattr(model, prediction, Timed(method, MODEL + name))
 
     def score(self, image: int, names: Sequence[str]) -> list[Score | Failure]:
         self._time_models()

@@ -41,8 +41,8 @@ def only_run(folder: Path) -> Iterator[None]:
         file = _locked(path)
     except OSError as error:
         raise BenchmarkError(
-            f"{path} cannot be written: {error.strerror or error}. Free some space or choose a "
-            "folder that you may write to with --out."
+            f"{path} cannot be written: {error.strerror or error}. Free some space, or choose "
+            "another folder with --out."
         ) from error
     try:
         yield
