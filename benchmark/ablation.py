@@ -125,9 +125,17 @@ def variations(pretrain: tuple[str, ...] = ("osie",)) -> list[Variation]:
         found.append(Variation(f"images-{count}", "images", text, (ours,), training_images=count))
     efficient = replace(ours, features=(EFFICIENTNET,), mirrored=False, both_views=False)
     both = replace(ours, features=(*ours.features, EFFICIENTNET), mirrored=False, both_views=False)
+    lite0 = "EfficientNet-Lite0"
     found += [
-        Variation("efficientnet", "backbones", "EfficientNet-Lite0 instead", (efficient,)),
-        Variation("both-backbones", "backbones", "one readout of both backbones", (both,)),
+        Variation(
+            "efficientnet", "backbones", f"{lite0}, one scale, no mirror images", (efficient,)
+        ),
+        Variation(
+            "both-backbones",
+            "backbones",
+            f"one readout of VGG-19 and {lite0}, no mirror images",
+            (both,),
+        ),
         Variation("mixture", "backbones", "mixture of one readout each", (ours, efficient)),
         Variation("two-seeds", "backbones", "mixture of two seeds", (ours,), seeds=2),
     ]

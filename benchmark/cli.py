@@ -141,7 +141,8 @@ def main(context: click.Context) -> None:
 @click.option(
     "--kernel-size",
     type=click.FloatRange(min=0, min_open=True),
-    help="Gaussian of empirical maps (CC, KL, SIM) in pixels. Default: the data set's.",
+    help="Gaussian of empirical maps (CC, KL, SIM) in pixels; not for mit2014, which has its own. "
+    "Default: the data set's.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @JOBS
@@ -205,6 +206,15 @@ def run(**options: Any) -> None:
 
 @main.command()
 @click.option("--model", default="deepgaze2", show_default=True, help="Whose recipe to follow.")
+@click.option(
+    "--backbone", default="", metavar="NAME",
+    help="Read out this backbone (see `list`) instead of the recipe's, at the recipe's scales.",
+)  # fmt: skip
+@click.option(
+    "--layers", callback=comma_separated,
+    help="Layers to read out, comma-separated. Default: the recipe's, or those that a backbone "
+    "named by --backbone has as its own default.",
+)  # fmt: skip
 @click.option("--dataset", default="mit1003", show_default=True, help="Name or folder.")
 @DATA_ROOT
 @click.option(
@@ -242,7 +252,7 @@ def run(**options: Any) -> None:
     help="auto: under torchrun, a GPU for each process, if there are any; otherwise the processor.",
 )  # fmt: skip
 @JOBS
-@click.option("--out", type=FOLDER, help="Folder. Default: training/MODEL-DATASET.")
+@click.option("--out", type=FOLDER, help="Folder. Default: training/MODEL[-BACKBONE]-DATASET.")
 def train(**options: Any) -> None:
     """Train the readouts of a model, cross-validated over images.
 
@@ -254,6 +264,7 @@ def train(**options: Any) -> None:
       python -m benchmark train --model deepgaze2 --dataset mit1003 --jobs 2
       torchrun --nproc-per-node 4 -m benchmark train --dataset mit1003    one process a GPU
       python -m benchmark train --dataset mit1003 --pretrain osie
+      python -m benchmark train --model deepgaze1 --backbone alexnet --layers conv4,conv5
       python -m benchmark train --dataset my_experiment/ --only 0 --set epochs=5
     """
     from benchmark.train import TrainOptions, parse_changes

@@ -19,7 +19,7 @@ from benchmark.errors import BenchmarkError
 from benchmark.files import write_whole
 from benchmark.recorded import BASELINE, dataset_of, record_of
 from benchmark.report.html import Shown, data_address, html_page
-from benchmark.report.plots.overlay import contour_levels, grey
+from benchmark.report.plots.overlay import contour_levels, grey, on_white
 from benchmark.report.results import Results
 from benchmark.report.table import number
 from benchmark.stored_predictions import FOLDER, StoredPredictions
@@ -128,8 +128,9 @@ def _size(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def _picture(pixels: NDArray) -> bytes:
-    colour = pixels.ndim == 3 and pixels.shape[2] >= 3 and pixels.dtype == np.uint8
-    values = pixels[..., :3] if colour else grey(pixels).astype(np.uint8)
+    pixels = on_white(pixels)
+    colour = pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype == np.uint8
+    values = pixels if colour else grey(pixels).astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(values).convert("RGB").resize(
         _size(pixels.shape), Image.Resampling.LANCZOS

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import imageio.v3 as imageio
 import numpy as np
 import pysaliency
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import Image
 from tqdm import tqdm
 
 from benchmark import registry, selection
-from benchmark.datasets.images import SUFFIXES, find_images
+from benchmark.datasets.images import SUFFIXES, find_images, is_turned, read_pixels
 from benchmark.density_file import DensityFile
 from benchmark.errors import BenchmarkError, DataError
 from benchmark.evaluate import checked
@@ -172,16 +171,11 @@ def read_image(file: Path) -> NDArray:
             options: dict[str, Any] = {"mode": "RGB"} if image.mode == "CMYK" else {}
             if is_turned(image):
                 options |= {"plugin": "pillow", "index": 0, "rotate": True}
-        pixels = np.asarray(imageio.imread(file, **options))
+        pixels = read_pixels(file, **options)
     # Image libraries raise anything from OSError to SyntaxError on damaged files.
     except Exception as error:
         raise DataError(f"{file}: cannot be read as an image ({error}).") from error
     return pixels[0] if pixels.ndim == 4 else pixels  # the first frame of an animation
-
-
-def is_turned(image: Image.Image) -> bool:
-    """Whether an image's EXIF orientation has viewers turn or mirror it."""
-    return image.getexif().get(ExifTags.Base.Orientation, 1) != 1
 
 
 def build(name: str) -> Any:

@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from benchmark import provenance
+from benchmark import provenance, registry
 from benchmark.datasets.base import Dataset, training_data
 from benchmark.datasets.locate import load
 from benchmark.datasets.splits import image_folds
@@ -30,9 +30,11 @@ from models.deepgaze.features import loaded
 from models.deepgaze.folds import Plan, Trained, fill_cache, missing_bytes, train_fold
 from models.deepgaze.precision import bfloat16_is_quick
 from models.deepgaze.recipes import RECIPES
-from models.deepgaze.training import Epoch
+from models.deepgaze.training import Epoch, Recipe
 from models.deepgaze.weights import TrainedOn, Weights, hashes_as_bytes
 
+#: Parts of a recipe that are no single values.
+PARTS = ("features", "readout")
 CURVES = ["fold", "seed", "stage", "epoch", "training", "stopping", "blur", "prior_weight"]
 #: Folds to learn from, to stop and to test; as many as the byte that weights keep can tell apart.
 LEAST_FOLDS, MOST_FOLDS = 3, 256
@@ -48,6 +50,8 @@ class TrainOptions:
         seeds: readouts of each fold, which are mixed.
         folds: train only these, None for all.
         changes: fields of the recipe that differ from the model's own.
+        backbone: read this one at the recipe's scales; "" for the recipe's own.
+        layers: of the backbone; () for the recipe's, or of another backbone its default ones.
         features: folder of the feature cache; None for the user's cache folder.
         cache: keep features on disk.
         device: "cpu", "cuda", or "auto": a GPU for each process that torchrun started, if there are
@@ -65,6 +69,8 @@ class TrainOptions:
     seed: int = 0
     training_images: int | None = None
     changes: tuple[tuple[str, Any], ...] = ()
+    backbone: str = ""
+    layers: tuple[str, ...] = ()
     data_root: Path | None = None
     features: Path | None = None
     cache: bool = True
@@ -81,6 +87,11 @@ class TrainOptions:
             *(("--with", name) for name in self.together),
             *(("--pretrain", name) for name in self.pretrain),
         ]
+
+    @property
+    def called(self) -> str:
+        """What the weights are called: the model, and the backbone that was asked for."""
+        return "-".join(filter(None, (self.model, self.backbone)))
 
 
 @dataclass(frozen=True)
@@ -110,12 +121,13 @@ def parse_changes(model: str, texts: Sequence[str]) -> tuple[tuple[str, Any], ..
         name, _, value = text.partition("=")
         part, _, inner = name.rpartition(".")
         owner: Any = recipe.readout if part == "readout" else recipe
-        known = [f.name for f in fields(owner) if f.name not in ("features", "readout")]
+        known = [f.name for f in fields(owner) if f.name not in PARTS]
         if part not in ("", "readout") or inner not in known:
             raise BenchmarkError(
                 f"--set {text}: the recipe has no {name!r}; it has "
-                f"{', '.join(f.name for f in fields(recipe))} and readout."
-                f"{', readout.'.join(f.name for f in fields(recipe.readout))}."
+                f"{', '.join(f.name for f in fields(recipe) if f.name not in PARTS)} and readout."
+                f"{', readout.'.join(f.name for f in fields(recipe.readout))}. What is read out "
+                "is chosen by --backbone and --layers."
             )
         try:
             changed = replace(owner, **{inner: _typed(value, getattr(owner, inner), text)})
@@ -127,6 +139,29 @@ def parse_changes(model: str, texts: Sequence[str]) -> tuple[tuple[str, Any], ..
         for f in fields(recipe)
         if getattr(recipe, f.name) != getattr(RECIPES[model], f.name)
     )
+
+
+def recipe_of(options: TrainOptions) -> Recipe:
+    """The model's recipe with the changes, the backbone and the layers that were asked for.
+
+    Raises:
+        UnknownNameError: no backbone is called so.
+        ValueError: its weights are not on this machine, or it has no such layer.
+    """
+    recipe = replace(RECIPES[options.model], **dict(options.changes))
+    if options.backbone:
+        registry.lookup(registry.backbones(), options.backbone, "backbone")
+    elif not options.layers:
+        return recipe
+    changed = []
+    for features in recipe.features:
+        network = loaded(options.backbone or features.backbone, options.precision)
+        network.check_layers(options.layers)
+        own = features.backbone == network.spec.name
+        layers = options.layers or (features.layers if own else network.default_layers)
+        layers = tuple(dict.fromkeys(layers))
+        changed.append(replace(features, backbone=network.spec.name, layers=layers))
+    return replace(recipe, features=tuple(dict.fromkeys(changed)))
 
 
 def _typed(value: str, example: Any, text: str) -> Any:
@@ -169,12 +204,12 @@ def train(options: TrainOptions, say: Report = lambda text: None) -> TrainOutcom
 
 
 def _train(options: TrainOptions, ranks: Ranks, say: Report) -> TrainOutcome | None:
-    recipe = replace(RECIPES[options.model], **dict(options.changes))
+    recipe = recipe_of(options)
     device = chosen_device(options.device, ranks)
     if ranks.is_first:
         warn_of_slowness(options.precision, device, say)
     datasets = data_sets(options.roles, options.data_root)
-    folder = options.out or Path("training") / f"{options.model}-{datasets[options.dataset].name}"
+    folder = options.out or Path("training") / f"{options.called}-{datasets[options.dataset].name}"
     writable(folder, "--out")
     corpora = read(datasets, options, say if ranks.is_first else lambda text: None)
     plan = Plan(
@@ -199,7 +234,7 @@ def _train(options: TrainOptions, ranks: Ranks, say: Report) -> TrainOutcome | N
     if trained is None:
         return None
     weights = assemble(plan, trained, options, device)
-    file = folder / f"{options.model}.safetensors"
+    file = folder / f"{options.called}.safetensors"
     weights.save(file)
     test = _write_records(folder, plan, trained, weights)
     return TrainOutcome(folder, file, test)

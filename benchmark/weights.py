@@ -13,6 +13,8 @@ from benchmark.errors import BenchmarkError
 
 def _address(name: str) -> tuple[str, str]:
     """Where the weights of a backbone are published, and how their SHA-256 begins."""
+    from models.deepgaze.backbones.download import VARIABLE, weights_folder
+
     metadata = registry.lookup(registry.backbones(), name, "backbone").metadata
     if metadata.get("packaged"):
         raise BenchmarkError(
@@ -20,7 +22,9 @@ def _address(name: str) -> tuple[str, str]:
         )
     if not metadata.get("url"):
         raise BenchmarkError(
-            f"the weights of {name!r} cannot be downloaded here: {metadata['summary']}."
+            f"the weights of {name!r} cannot be fetched here, as their SHA-256 is not known: copy "
+            f"{metadata.get('by_hand', 'their file')} to {weights_folder()} (another folder: set "
+            f"{VARIABLE})."
         )
     return metadata["url"], metadata["sha256"]
 
@@ -51,7 +55,7 @@ def download(
     from models.deepgaze.backbones.download import VARIABLE, weights_folder
 
     url, begins = _address(name)
-    target = weights_folder().expanduser() / Path(urlparse(url).path).name
+    target = weights_folder() / Path(urlparse(url).path).name
     if target.exists() and not force:
         if fetch.sha256(target).startswith(begins):
             return target

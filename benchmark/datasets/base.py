@@ -13,6 +13,7 @@ import numpy as np
 import pysaliency
 from PIL import Image
 
+from benchmark.datasets.images import has_transparency, read_pixels
 from benchmark.datasets.look_alikes import SIDE, first_alike
 from benchmark.errors import DataError
 from models.base import TrainingData
@@ -118,8 +119,9 @@ class Dataset:
     def groups(self) -> np.ndarray:
         """Index of the first image that looks the same, int array (images,).
 
-        Duplicates, also re-encoded ones, are images of one size whose 16x16 grey thumbnails differ
-        by less than one grey level on average. They share folds, so that none leaks into another.
+        Duplicates, also re-encoded ones, are images of one size whose grey thumbnails differ by
+        little on average and nowhere by much (:func:`benchmark.datasets.look_alikes.first_alike`).
+        They share folds, so that none leaks into another.
 
         Raises:
             DataError: an image file is damaged.
@@ -144,8 +146,9 @@ class Dataset:
             file = self.stimuli.filenames[n]
             try:
                 with Image.open(file) as image:
-                    image.draft("L", (64, 64))
-                    grey = image.convert("L")
+                    image.draft("L", (4 * SIDE, 4 * SIDE))
+                    seen_through = has_transparency(image)
+                    grey = _on_white(file) if seen_through else image.convert("L")
             # Image libraries raise anything from OSError to SyntaxError on damaged files.
             except Exception as error:
                 raise DataError(
@@ -153,7 +156,8 @@ class Dataset:
                 ) from error
         else:
             grey = Image.fromarray(np.asarray(self.stimuli.stimuli[n])).convert("L")
-        return np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BOX))
+        # boxes would hold a pixel more or less, and so differ between a copy's encodings
+        return np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
 
     def subset(self, indices: Sequence[int] | np.ndarray, name: str) -> Dataset:
         """The data set of the images ``indices`` alone, under a new name."""
@@ -173,6 +177,13 @@ class Dataset:
                 for key, value in self.extras.items()
             },
         )
+
+
+def _on_white(file: str) -> Image.Image:
+    """A transparent image in grey levels, on white: hidden colours do not make it look another."""
+    from models.deepgaze.images import as_rgb
+
+    return Image.fromarray(as_rgb(read_pixels(Path(file)))).convert("L")
 
 
 def training_data(dataset: Dataset) -> TrainingData:

@@ -105,7 +105,7 @@ def _read(file: Path) -> Any:
             _check_bytes(source, file.stat().st_size)
             kind = source.attrs["type"]
             if (kind.decode() if isinstance(kind, bytes) else str(kind)) == "FileStimuli":
-                return pysaliency.FileStimuli.read_hdf5(source, cached=False)
+                return images.ImageFiles.read_hdf5(source, cached=False)
             return pysaliency.read_hdf5(source)
     # h5py and pysaliency raise OSError, KeyError, ValueError and more on foreign files.
     except Exception as error:
@@ -117,7 +117,8 @@ def _read(file: Path) -> Any:
 
 def _check_sizes(stimuli: Any) -> None:
     """Raises DataError: lists images that are missing, or no longer of the size stored."""
-    found = images.open_stimuli([Path(file) for file in stimuli.filenames])
+    files = [Path(file) for file in stimuli.filenames]
+    found = images.open_stimuli(files, as_stored=True)  # as pysaliency reads them
     problems = [
         f"{file}: is {is_now[1]}x{is_now[0]}, but was {was[1]}x{was[0]} when pysaliency stored its "
         "fixations; restore the original image."

@@ -9,12 +9,11 @@ import csv
 import io
 import math
 
-import imageio.v3 as imageio
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmark.predict import is_turned
+from benchmark.datasets.images import is_turned, read_pixels
 from benchmark.web.problem import Problem
 from benchmark.web.settings import Settings
 from benchmark.web.size import banded_rgb, reduced
@@ -64,10 +63,7 @@ def decode_image(data: bytes, settings: Settings) -> NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             turned = is_turned(image)  # decodes a PNG
-        pixels = imageio.imread(
-            io.BytesIO(data), plugin="pillow", index=0, rotate=turned, **options
-        )
-        return banded_rgb(np.asarray(pixels))
+        return banded_rgb(read_pixels(data, plugin="pillow", index=0, rotate=turned, **options))
     except Exception as error:
         raise Problem(
             422, "the image is damaged, or of a kind that cannot be read: save it anew as PNG."

@@ -3,12 +3,12 @@
 One file a feature map, in half precision, named by everything that its values depend on: backbone
 and the hash of its weights, precision, scale, layer, and the pixels of the image. Files appear
 whole or not at all, so that processes can share a cache and an interruption costs one image. Each
-has a checksum: what is damaged is computed again.
+has a checksum: what is damaged is computed again. A folder that cannot be written to costs time
+only.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +18,9 @@ import platformdirs
 import torch
 from numpy.typing import NDArray
 
+from models.best_effort import save_if_possible
 from models.deepgaze.features import FeatureMap, FeatureSet, axes, extract, loaded
-from models.deepgaze.files import VARIABLE, load_array, save_array
+from models.deepgaze.files import VARIABLE, folder_in, load_array
 
 #: Rises when the same weights and pixels give other features.
 VERSION = 1
@@ -27,9 +28,8 @@ VERSION = 1
 
 def default_folder() -> Path:
     """The folder that training keeps features in: $BENCHMARK_FEATURES, or the user's cache."""
-    if named := os.environ.get(VARIABLE):
-        return Path(named)
-    return Path(platformdirs.user_cache_dir("deepgaze-benchmark")) / "features"
+    cache = platformdirs.user_cache_path("deepgaze-benchmark")
+    return folder_in(VARIABLE) or cache / "features"
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,8 @@ class FeatureCache:
             ).items():
                 half = _half(computed.values, layer)
                 if self.folder is not None:
-                    save_array(self.file(image_hash, features, layer, mirrored), half.numpy())
+                    file = self.file(image_hash, features, layer, mirrored)
+                    save_if_possible(self.folder, file, half.numpy())
                 found[layer] = replace(computed, values=half)
         return {layer: found[layer] for layer in features.layers}
 

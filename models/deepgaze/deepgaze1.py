@@ -18,7 +18,8 @@ from models.deepgaze.model import FOLDER, DeepGaze
 class DeepGaze1(DeepGaze):
     """The model of the paper with readouts trained in this project; see the folder of weights.
 
-    It needs the convolutions of Caffe's AlexNet, which no package carries.
+    It needs the convolutions of Caffe's AlexNet, which no package carries. Its readouts learned
+    from an 8-bit copy of them; with the published file, features and scores differ a little.
     """
 
     file = FOLDER / "deepgaze1.safetensors"

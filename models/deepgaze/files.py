@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import mmap
+import os
 import uuid
 import zlib
 from collections.abc import Iterator
@@ -16,6 +17,12 @@ from numpy.typing import NDArray
 
 #: Names a folder that keeps features, so that an image is seen by a backbone only once.
 VARIABLE = "BENCHMARK_FEATURES"
+
+
+def folder_in(variable: str) -> Path | None:
+    """The folder that an environment variable names, "~" being the user's; None if it is unset."""
+    named = os.environ.get(variable)
+    return Path(named).expanduser() if named else None
 
 
 @contextmanager

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from models.base import TrainingData, UnavailableError
 from models.centerbias import CenterBias
 from models.deepgaze.backbones import WeightsError
-from models.deepgaze.cache import VARIABLE, FeatureCache
+from models.deepgaze.cache import FeatureCache
 from models.deepgaze.corpus import relative_zoom
 from models.deepgaze.features import PRECISIONS, FeatureMap, loaded
+from models.deepgaze.files import VARIABLE, folder_in
 from models.deepgaze.images import as_rgb, pixel_hash
 from models.deepgaze.prior import log_prior
 from models.deepgaze.readout import Lattice
@@ -75,20 +76,25 @@ class DeepGaze(pysaliency.Model):
         self.weights = weights if isinstance(weights, Weights) else _read(weights or self.file)
         self.centerbias = centerbias
         self.pixels_per_degree = pixels_per_degree
-        folder = features or (Path(named) if (named := os.environ.get(VARIABLE)) else None)
         precision = precision or os.environ.get(PRECISION) or "float32"
         if precision not in PRECISIONS:
             raise UnavailableError(
                 f"unknown precision {precision!r}. Known: {', '.join(PRECISIONS)}."
             )
-        self.cache = FeatureCache(folder, precision)
+        self.cache = FeatureCache(features or folder_in(VARIABLE), precision)
+        #: SHA-256 of the backbones' weights on this machine, by name.
+        self.backbones = {}
         for name, digest in self.weights.backbones.items():
-            found = loaded(name, precision).weights_hash
-            if found != digest:
+            network = loaded(name, precision)
+            if digest not in (network.weights_hash, *network.equivalents):
                 raise WeightsError(
-                    f"the readouts were trained on weights of {name} with the SHA-256 {digest}; "
-                    f"those on this machine have {found}."
+                    f"the readouts learned from weights of {name} with the SHA-256 {digest}; those "
+                    f"on this machine ({network.weights_hash}) are of another network. Put the "
+                    f"right ones in their place, or train readouts of these "
+                    f"({self.weights.command}) and score them with 'python -m benchmark run "
+                    "--model FILE', FILE being the safetensors file that it writes."
                 )
+            self.backbones[name] = network.weights_hash
 
     @classmethod
     def fit(cls, data: TrainingData, centerbias: CenterBias) -> DeepGaze:
@@ -98,17 +104,20 @@ class DeepGaze(pysaliency.Model):
     @property
     def parameters(self) -> dict[str, Any]:
         """What the prediction depends on besides the weights, for the record."""
-        return {
+        found: dict[str, Any] = {
             "readouts": len(self.weights.members),
             "prior_on_new_images": "trained" if self.centerbias is None else "scored data set",
             "pixels_per_degree_of_new_images": self.pixels_per_degree,
             "precision": self.cache.precision,
         }
+        if self.backbones != self.weights.backbones:
+            found["backbones_equivalent_to_those_trained_on"] = self.backbones
+        return found
 
     @property
     def content_hash(self) -> str:
         """Of readouts and backbones: another hash, other predictions."""
-        parts = (self.weights.content_hash, *sorted(self.weights.backbones.values()))
+        parts = (self.weights.content_hash, *sorted(self.backbones.values()))
         return hashlib.sha256("".join(parts).encode()).hexdigest()
 
     def log_density(self, stimulus: Any) -> NDArray[np.float64]:
@@ -121,6 +130,20 @@ class DeepGaze(pysaliency.Model):
     def log_density_without_prior(self, stimulus: Any) -> NDArray[np.float64]:
         """The same with a uniform prior, as the paper has it for the shuffled AUC."""
         return self._mixture(stimulus, with_prior=False)
+
+    def centerbias_exponent(self, centerbias: Any, stimulus: Any) -> float:
+        """The mean weight of the prior, if it is this centre bias (:mod:`models.base`)."""
+        if self.centerbias is None or centerbias is not self.centerbias:
+            return 0.0
+        known = self.weights.known_as(as_rgb(stimulus))
+        if not self._takes_centerbias(known):
+            return 0.0
+        members = self.weights.members_for(known[1] if known else None)
+        return float(np.mean([float(member.readout.prior_weight) for member in members]))
+
+    def _takes_centerbias(self, known: tuple[str, int] | None) -> bool:
+        """Whether an image gets the given centre bias as its prior, not one of the training's."""
+        return self.centerbias is not None and (known is None or self.prior_on_every_image)
 
     @torch.inference_mode()
     def _mixture(self, stimulus: Any, with_prior: bool) -> NDArray[np.float64]:
@@ -136,7 +159,7 @@ class DeepGaze(pysaliency.Model):
             )
         priors: dict[int, torch.Tensor] = {}
         own_prior = None
-        if self.centerbias is not None and (known is None or self.prior_on_every_image):
+        if self.centerbias is not None and self._takes_centerbias(known):
             own_prior = torch.from_numpy(self.centerbias.log_density(stimulus)).float()
         total = torch.zeros(rgb.shape[:2], dtype=torch.float64)
         for member, priorities in zip(members, self._priorities(rgb, members)):
@@ -173,7 +196,7 @@ class DeepGaze(pysaliency.Model):
         twice, for the mean prediction and for the scores, and a mixture shares them with its parts.
         """
         digest = pixel_hash(rgb)
-        kept, key = self.weights.kept, (self.cache, digest)
+        kept, key = self.weights.kept, (self.cache, *self.backbones.values(), digest)
         if key not in kept:
             views = (False, True) if self.weights.recipe.both_views else (False,)
             maps = [self._maps(rgb, digest, mirrored) for mirrored in views]

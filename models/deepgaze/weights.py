@@ -207,6 +207,12 @@ class Weights:
             digest,
         )
 
+    @property
+    def command(self) -> str:
+        """The command that trained them, as their record states it, else that of training."""
+        stated = self.record.get("command")
+        return stated if isinstance(stated, str) and stated else "python -m benchmark train"
+
     @cached_property
     def folds(self) -> list[int]:
         """Folds that there are readouts of."""

@@ -23,15 +23,17 @@ from benchmark.datasets.locate import load
 from benchmark.datasets.splits import image_folds
 from benchmark.errors import BenchmarkError
 from benchmark.report import curves as curves_module
-from benchmark.train import TrainOptions, parse_changes, train
+from benchmark.train import TrainOptions, parse_changes, recipe_of, train
 from models.centerbias import CenterBias
-from models.deepgaze.features import FeatureSet
+from models.deepgaze.backbones import alexnet, known
+from models.deepgaze.features import FeatureSet, loaded
 from models.deepgaze.images import as_rgb
 from models.deepgaze.model import FOLDER, DeepGaze
 from models.deepgaze.recipes import RECIPES
 from models.deepgaze.training import Recipe
 from models.deepgaze.weights import Weights
-from tests.models.deepgaze.bright import RECIPE, looked_at, pictures
+from tests.models.deepgaze.bright import FEATURES, RECIPE, looked_at, pictures
+from tests.models.deepgaze.test_backbones import random_features
 
 SHIPPED = FOLDER / "deepgaze2.safetensors"
 DRAW_CURVES = curves_module.draw_curves
@@ -206,6 +208,81 @@ def test_the_default_folder_is_called_by_model_and_data_set(tmp_path, folder):
     outcome = train(options(folder, folds=(0,)))
     assert outcome.folder == Path("training/deepgaze2-mine")
     assert (tmp_path / "training" / "deepgaze2-mine" / "deepgaze2.safetensors").is_file()
+
+
+# Backbones
+
+
+def test_another_backbone_from_training_to_scores(tmp_path, folder):
+    result = invoke("--dataset", folder, "--folds", 3, "--backbone", "icf")
+    assert result.exit_code == 0, result.output
+    file = tmp_path / "training" / "deepgaze2-icf-mine" / "deepgaze2-icf.safetensors"
+    assert f"Written to {file.relative_to(tmp_path)}" in result.output
+    weights = Weights.load(file)
+    assert weights.recipe == replace(
+        RECIPES["deepgaze2"],
+        features=(FeatureSet("icf", known()["icf"].default_layers, FEATURES.scale),),
+    )
+    assert list(weights.backbones) == ["icf"]
+    run = ["run", "--dataset", folder, "--model", file, "--models", "centerbias", "--metrics", "IG"]
+    result = CliRunner().invoke(main, [*map(str, run), "--draws", "100", "--out", "scores"])
+    assert result.exit_code == 0, result.output
+    assert "deepgaze2-icf" in result.output
+
+
+def test_a_downloaded_backbone(tmp_path, folder, monkeypatch):
+    """The file that `download alexnet` puts there, if with random weights."""
+    monkeypatch.setenv("BENCHMARK_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr(alexnet, "hash_in_name", lambda name: "")
+    state = random_features(alexnet.TorchvisionAlexNet.shapes)
+    torch.save(state, tmp_path / Path(alexnet.TorchvisionAlexNet.spec.url).name)
+    loaded.cache_clear()
+    chosen = {"backbone": "alexnet", "layers": ("conv3", "conv5", "conv3")}
+    outcome = train(options(folder, folds=(0,), **chosen))
+    weights = Weights.load(outcome.weights)
+    assert weights.recipe.features == (FeatureSet("alexnet", ("conv3", "conv5"), FEATURES.scale),)
+    assert weights.members[0].readout.channels == (384, 256)
+    log_density = DeepGaze(weights).log_density(pictures(1, seed=7)[0])
+    np.testing.assert_allclose(np.exp(log_density).sum(), 1, atol=1e-9)
+    loaded.cache_clear()
+
+
+def test_other_layers_of_the_same_backbone(folder, monkeypatch):
+    two = (FEATURES, replace(FEATURES, scale=0.5))
+    monkeypatch.setitem(RECIPES, "deepgaze2", replace(RECIPE, features=two))
+    recipe = recipe_of(options(folder, layers=("block4",)))
+    assert recipe.features == tuple(replace(f, layers=("block4",)) for f in two)
+    assert recipe_of(options(folder, backbone=FEATURES.backbone)).features == two
+    assert recipe_of(options(folder, changes=(("epochs", 9),), layers=("stem",))).epochs == 9
+    both = (FEATURES, replace(FEATURES, backbone="icf"))
+    monkeypatch.setitem(RECIPES, "deepgaze2", replace(RECIPE, features=both))
+    (features,) = recipe_of(options(folder, backbone="icf", layers=("contrast5",))).features
+    assert features == FeatureSet("icf", ("contrast5",), FEATURES.scale)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--backbone", "vgg-19"], "unknown backbone 'vgg-19'. Did you mean 'vgg19'? Known: alexn"),
+        (
+            ["--backbone", "icf", "--layers", "conv5"],
+            "has no layer 'conv5'; it has intensity5, con",
+        ),
+        (
+            ["--layers", "conv5"],
+            "the backbone 'efficientnet-lite0' has no layer 'conv5'; it has st",
+        ),
+        (["--backbone", "alexnet"], "python -m benchmark download alexnet"),
+    ],
+)
+def test_backbones_that_cannot_be_read(folder, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.setenv("BENCHMARK_WEIGHTS", str(tmp_path / "none"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "none"))
+    loaded.cache_clear()
+    result = invoke("--dataset", folder, "--folds", 3, *arguments)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert not (tmp_path / "training").exists()
 
 
 # Options
@@ -501,7 +578,7 @@ def test_no_changes():
         ("epoch=3", "--set epoch=3: the recipe has no 'epoch'; it has .*epochs, .*readout.widths"),
         ("readout.epochs=3", "the recipe has no 'readout.epochs'"),
         ("features.scale=1", "the recipe has no 'features.scale'"),
-        ("features=vgg19", "the recipe has no 'features'"),
+        ("features=vgg19", "the recipe has no 'features'; .* is chosen by --backbone and --layers"),
         ("readout=3", "the recipe has no 'readout'"),
         ("=3", "the recipe has no ''"),
         ("epochs", "--set epochs: '' is not of the type int"),

@@ -105,7 +105,8 @@ def test_a_folder_that_is_a_file(publish, folder):
 def test_what_cannot_be_downloaded():
     with pytest.raises(BenchmarkError, match="'vgg19' install with a package"):
         weights.download("vgg19")
-    with pytest.raises(BenchmarkError, match=r"'alexnet-caffe' cannot be downloaded here: .*local"):
+    message = r"'alexnet-caffe' cannot be .*: copy http.*bvlc_alexnet.caffemodel to .*weights \("
+    with pytest.raises(BenchmarkError, match=message):
         weights.download("alexnet-caffe")
     with pytest.raises(UnknownNameError, match="Did you mean 'vgg19'"):
         weights.download("vgg-19")

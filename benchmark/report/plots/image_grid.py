@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from benchmark.report.plots.overlay import grey
+from benchmark.report.plots.overlay import grey, on_white
 from benchmark.report.plots.style import GREY, PAGE_WIDTH, short_names
 
 # inches: between panels, a line of a title, title of the figure, labels above it, left of all
@@ -160,9 +160,9 @@ def show(axes: Axes, values: NDArray) -> None:
 
 def show_image(axes: Axes, row: Row) -> None:
     """An image with its fixations."""
-    pixels = row.pixels
-    if pixels.ndim == 3 and pixels.shape[2] >= 3 and pixels.dtype == np.uint8:
-        show(axes, pixels[..., :3])
+    pixels = on_white(row.pixels)
+    if pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype == np.uint8:
+        show(axes, pixels)
     else:
         show(axes, np.repeat(grey(pixels)[..., None] / 255.0, 3, axis=2))
     points(axes, row.fixations, FIXATIONS)

@@ -53,8 +53,18 @@ def overlay(pixels: NDArray, log_density: NDArray) -> bytes:
     return buffer.getvalue()
 
 
+def on_white(pixels: NDArray) -> NDArray:
+    """An image without its alpha channel: what is transparent is white, as models see it."""
+    if pixels.ndim != 3 or pixels.shape[2] not in (2, 4):
+        return pixels
+    highest = np.iinfo(pixels.dtype).max
+    alpha = pixels[..., -1:] / highest
+    return np.rint(pixels[..., :-1] * alpha + highest * (1.0 - alpha)).astype(pixels.dtype)
+
+
 def grey(pixels: NDArray) -> NDArray[np.float64]:
     """Mean of an image's colours, (height, width) in 0-255."""
+    pixels = on_white(pixels)
     values = pixels.astype(np.float64)
     if pixels.dtype == np.uint16:
         values /= 257.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,8 +30,24 @@ from models.deepgaze.backbones.download import VARIABLE, downloaded, hash_in_nam
 
 _NAMES = ("conv1", "conv2", "conv3", "conv4", "conv5")
 _POOLED = ("1", "2")  # stages that end with maximum pooling
-_FILES = ("bvlc_alexnet.caffemodel", "bvlc_alexnet_conv_8bit.npz")
+#: The readouts of DeepGaze I that ship learned from the 8-bit copy, so it goes first.
+_FILES = ("bvlc_alexnet_conv_8bit.npz", "bvlc_alexnet.caffemodel")
 _CAFFEMODEL = "http://dl.caffe.berkeleyvision.org/bvlc_alexnet.caffemodel"
+#: SHA-1 of that file, as Caffe publishes it, and SHA-256 of the 8-bit copy.
+_PUBLISHED_SHA1 = "9116a64c0fbe4459d18f4bb6b56d647b63920377"
+_EIGHT_BIT = "5c3fc5458e923c8851e10ec60456f7194a4d62547d705c93be458974e00883b8"
+#: What the weights of the 8-bit copy come to, see :func:`_signed_sums`.
+_EIGHT_BIT_SUMS = {
+    "conv1": (268, 288, 10, -48, -217, 665, 348, 65, 300, -1, 460, -1, 457, -106, -389, 26),
+    "conv2": (655, -113, 232, 5, 1142, 305, 14, 619, -111, -88, 19, -331, 549, -165, 394, -187),
+    "conv3": (321, 60, 721, -120, -314, 349, -515, -229, 61, 939, 450, 339, 890, -28, -681, -470),
+    "conv4": (-608, -560, -182, 599, -157, -344, 193, -643, -161, -327, -254, -275, 380, -335,
+              -1735, 129),
+    "conv5": (322, -193, 203, 334, 731, -195, 192, -400, -631, -513, 53, 313, 402, 329, -185, 200),
+}  # fmt: skip
+#: Rounding to multiples of 1/128 moves a weight by 0.29 such steps (root mean square); those of a
+#: network that was trained anew are 3 or more away.
+_ROUNDED = 0.6
 
 
 class _AlexNet(Backbone):
@@ -137,15 +154,41 @@ def _checked(
     return {name: arrays[name] for name in _NAMES}
 
 
+def _signed_sums(name: str, weight: Tensor) -> NDArray[np.float64]:
+    """A layer's weights in steps of 1/128, summed in sixteen parts under signs drawn from its name.
+
+    Copies that differ by rounding have nearly the same sums, since rounding errors cancel.
+    """
+    values = 128.0 * weight.double().flatten().numpy()
+    drawn = hashlib.shake_256(name.encode()).digest(-(-values.size // 8))
+    positive = np.unpackbits(np.frombuffer(drawn, np.uint8), count=values.size)
+    return np.where(positive, values, -values).reshape(16, -1).sum(axis=1)
+
+
+def _rounds_to_eight_bits(weights: Mapping[str, tuple[Tensor, Tensor]]) -> bool:
+    """Whether the convolutions are those of the 8-bit copy up to rounding."""
+    for name, known in _EIGHT_BIT_SUMS.items():
+        weight, _ = weights[name]
+        apart = (_signed_sums(name, weight) - known) / np.sqrt(weight.numel() / len(known))
+        if np.sqrt(np.square(apart).mean()) > _ROUNDED:
+            return False
+    return True
+
+
 @backbone(
     name="alexnet-caffe",
     title="AlexNet (Caffe)",
     summary="the network that DeepGaze I reads; weights from a local file",
     source="Caffe's BVLC AlexNet, a local file",
     citation="Krizhevsky, Sutskever and Hinton 2012, doi:10.1145/3065386",
+    by_hand="http://dl.caffe.berkeleyvision.org/bvlc_alexnet.caffemodel",
 )
 class CaffeAlexNet(_AlexNet):
-    """Caffe's BVLC AlexNet: responses are normalised, then pooled; conv2, 4 and 5 in two groups."""
+    """Caffe's BVLC AlexNet: responses are normalised, then pooled; conv2, 4 and 5 in two groups.
+
+    The 8-bit copy that readouts of DeepGaze I learned from is an equivalent of the published file,
+    and of any other that holds the same convolutions up to rounding.
+    """
 
     shapes = (
         (96, 3, 11, 11),
@@ -165,8 +208,8 @@ class CaffeAlexNet(_AlexNet):
         Args:
             file: the public ``bvlc_alexnet.caffemodel``, or a ``.npz`` with the arrays
                 ``conv1_w``, ``conv1_b`` ... ``conv5_b``, in which whole numbers are multiples of
-                1/128. By default one of these files (``bvlc_alexnet_conv_8bit.npz``) in the folder
-                of weights, or in ``alexnet`` below a folder listed in $BENCHMARK_DATA.
+                1/128. By default the second (``bvlc_alexnet_conv_8bit.npz``), else the first, in
+                the folder of weights or in ``alexnet`` below a folder listed in $BENCHMARK_DATA.
 
         Raises:
             WeightsError: there is none, or it is damaged or holds another network.
@@ -174,7 +217,10 @@ class CaffeAlexNet(_AlexNet):
         file = file or _local()
         digest = file_hash(file)
         arrays = _read_npz(file) if zipfile.is_zipfile(file) else _read_caffemodel(file)
-        return cls(_checked(file, cls.shapes, arrays), digest)
+        network = cls(_checked(file, cls.shapes, arrays), digest)
+        if _rounds_to_eight_bits(arrays) or file_hash(file, "sha1") == _PUBLISHED_SHA1:
+            network.equivalents = frozenset({_EIGHT_BIT})
+        return network
 
     def preprocess(self, pixels: Tensor) -> Tensor:
         mean = pixels.new_tensor((104.0, 117.0, 123.0)).view(1, 3, 1, 1)
@@ -182,14 +228,16 @@ class CaffeAlexNet(_AlexNet):
 
 
 def _local() -> Path:
-    data = [Path(name) for name in os.environ.get("BENCHMARK_DATA", "").split(os.pathsep) if name]
-    for folder in (weights_folder(), *(root / "alexnet" for root in data)):
-        for name in _FILES:
+    named = os.environ.get("BENCHMARK_DATA", "").split(os.pathsep)
+    data = [Path(name).expanduser() for name in named if name]
+    folders = (weights_folder(), *(root / "alexnet" for root in data))
+    for name in _FILES:
+        for folder in folders:
             if (folder / name).is_file():
                 return folder / name
     raise WeightsError(
         f"the weights of alexnet-caffe are not on this machine. Copy {_CAFFEMODEL} to "
-        f"{weights_folder()} (another folder: set {VARIABLE}), or give the file."
+        f"{weights_folder()} (another folder: set {VARIABLE})."
     )
 
 
@@ -226,7 +274,7 @@ def _read_caffemodel(file: Path) -> dict[str, tuple[Tensor, Tensor]]:
 @backbone(
     name="alexnet",
     title="AlexNet (torchvision)",
-    summary="weights that torchvision trained; to be downloaded, or a local file",
+    summary="weights that torchvision trained; to be downloaded",
     source="torchvision, IMAGENET1K_V1",
     citation="Krizhevsky 2014, arXiv:1404.5997",
     url="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",

@@ -33,6 +33,7 @@ class BackboneSpec:
         packaged: the weights install with a package: nothing is downloaded.
         url: address of the file with the weights, if they can be downloaded.
         sha256: of that file, or the first digits of it.
+        by_hand: address of a file that users have to fetch themselves.
     """
 
     name: str
@@ -43,6 +44,7 @@ class BackboneSpec:
     packaged: bool = False
     url: str = ""
     sha256: str = ""
+    by_hand: str = ""
 
 
 def backbone(**metadata: Any) -> Callable[[Registered], Registered]:
@@ -80,6 +82,8 @@ class Backbone(nn.Module):
         padding: pixels that repeat the border, left and above, before the network sees the image.
         multiple: the padded image's height and width are made multiples of this.
         weights_hash: SHA-256 of the file that the weights come from.
+        equivalents: SHA-256 of other files that hold the same weights up to rounding: readouts that
+            learned from them may read this network, though features and scores differ a little.
     """
 
     spec: ClassVar[BackboneSpec]
@@ -88,6 +92,7 @@ class Backbone(nn.Module):
     padding: int = 0
     multiple: int = 1
     weights_hash: str
+    equivalents: frozenset[str] = frozenset()
 
     @classmethod
     def load(cls, file: Path | None = None) -> Backbone:
@@ -156,13 +161,13 @@ class Backbone(nn.Module):
         return Axis(known.offset - self.padding, known.stride, cells)
 
 
-def file_hash(file: Path) -> str:
-    """SHA-256 of a file.
+def file_hash(file: Path, algorithm: str = "sha256") -> str:
+    """SHA-256, or another hash, of a file.
 
     Raises:
         WeightsError: it is not there.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.new(algorithm, usedforsecurity=False)
     try:
         with file.open("rb") as content:
             while piece := content.read(2**20):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 from pathlib import Path
 from urllib.parse import urlparse
@@ -12,14 +11,15 @@ import platformdirs
 import torch
 
 from models.deepgaze.backbones.base import WeightsError
+from models.deepgaze.files import folder_in
 
 VARIABLE = "BENCHMARK_WEIGHTS"
 
 
 def weights_folder() -> Path:
     """The folder that downloaded weights go to: $BENCHMARK_WEIGHTS, or the user's cache."""
-    named = os.environ.get(VARIABLE)
-    return Path(named or Path(platformdirs.user_cache_dir("deepgaze-benchmark")) / "weights")
+    cache = platformdirs.user_cache_path("deepgaze-benchmark")
+    return folder_in(VARIABLE) or cache / "weights"
 
 
 def hash_in_name(name: str) -> str:

@@ -125,7 +125,7 @@ class VGG19(_CaffeInput, _VGG19):
 @backbone(
     name="vgg19-torchvision",
     title="VGG-19 (torchvision)",
-    summary="weights that torchvision trained; to be downloaded, or a local file",
+    summary="weights that torchvision trained; to be downloaded",
     source="torchvision, IMAGENET1K_V1",
     citation="Simonyan and Zisserman 2014, arXiv:1409.1556",
     url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",

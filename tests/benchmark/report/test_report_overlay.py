@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 from matplotlib.axes import Axes
 from PIL import Image
 
-from benchmark.report.plots.overlay import REGIONS, contour_levels, overlay
+from benchmark.report.plots.overlay import REGIONS, contour_levels, grey, on_white, overlay
 
 DENSITIES = arrays.arrays(
     np.float64,
@@ -197,3 +197,24 @@ def test_the_same_prediction_gives_the_same_bytes():
     content = overlay(pixels, log_density)
     assert content == overlay(pixels, log_density)
     assert content != overlay(pixels, gaussian(40, 50, 21, 25))
+
+
+# Transparency
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_what_is_transparent_is_drawn_as_white(channels):
+    pixels = np.zeros((20, 30, channels), np.uint8)
+    pixels[:10, :, -1], pixels[10:15, :, -1] = 255, 51
+    found = grey(pixels)
+    np.testing.assert_array_equal(found[:, 0], [0] * 10 + [204] * 5 + [255] * 5)
+    colours = on_white(pixels)
+    assert colours.dtype == np.uint8
+    assert colours.shape == (20, 30, channels - 1)
+    np.testing.assert_array_equal(grey(colours), found)
+
+
+def test_opaque_images_are_drawn_as_they_are():
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
+    assert on_white(pixels) is pixels
+    assert on_white(pixels[..., 0]).ndim == 2

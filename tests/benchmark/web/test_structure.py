@@ -31,11 +31,11 @@ def decoded(monkeypatch):
     """Images that reached the decoder."""
     seen = []
 
-    def imread(*arguments, **options):
+    def read(*arguments, **options):
         seen.append(arguments)
         return np.zeros((2, 2, 3), np.uint8)
 
-    monkeypatch.setattr(upload.imageio, "imread", imread)
+    monkeypatch.setattr(upload, "read_pixels", read)
     return seen
 
 

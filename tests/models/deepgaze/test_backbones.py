@@ -618,17 +618,82 @@ def test_where_caffes_alexnet_is_looked_for(tmp_path, monkeypatch):
     weights, first, second = tmp_path / "weights", tmp_path / "a", tmp_path / "b"
     monkeypatch.setenv("BENCHMARK_WEIGHTS", str(weights))
     monkeypatch.setenv("BENCHMARK_DATA", f"{first}{alexnet.os.pathsep}{second}")
-    with pytest.raises(WeightsError, match=r"bvlc_alexnet.caffemodel to .*weights .*or give the f"):
+    with pytest.raises(WeightsError, match=r"bvlc_alexnet.caffemodel to .*weights \(another fold"):
         backbones.load("alexnet-caffe")
     (second / "alexnet").mkdir(parents=True)
     weights.mkdir()
     found = write_npz(second / "alexnet" / "bvlc_alexnet_conv_8bit.npz")
     assert alexnet._local() == found
     assert backbones.load("alexnet-caffe").weights_hash == file_hash(found)
+    (weights / "bvlc_alexnet.caffemodel").touch()
+    assert alexnet._local() == found  # which the readouts that ship learned from
     (weights / found.name).touch()
     assert alexnet._local() == weights / found.name
-    (weights / "bvlc_alexnet.caffemodel").touch()
+    (weights / found.name).unlink()
+    found.unlink()
     assert alexnet._local() == weights / "bvlc_alexnet.caffemodel"
+
+
+@pytest.fixture
+def eight_bit(tmp_path, monkeypatch):
+    """An 8-bit copy of random weights in the place of that of Caffe's network; its arrays."""
+    file = write_npz(tmp_path / "copy.npz")
+    arrays = {name: np.load(file)[f"{name}_w"].astype("f4") / 128 for name in LAYERS}
+    sums = {name: alexnet._signed_sums(name, torch.from_numpy(a)) for name, a in arrays.items()}
+    monkeypatch.setattr(alexnet, "_EIGHT_BIT", file_hash(file))
+    monkeypatch.setattr(alexnet, "_EIGHT_BIT_SUMS", sums)
+    return arrays
+
+
+def caffemodel_of(file: Path, arrays, steps: float, seed: int = 3) -> Path:
+    """A caffemodel of weights that are up to so many steps of 1/128 away."""
+    rng = np.random.default_rng(seed)
+    biases = random_weights(alexnet.CaffeAlexNet.shapes)
+    apart = {name: rng.uniform(-steps, steps, array.shape) / 128 for name, array in arrays.items()}
+    weights = {name: (array + apart[name], biases[name][1]) for name, array in arrays.items()}
+    return write_caffemodel(file, True, weights)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_weights_of_the_same_network_are_known_by_their_values(eight_bit, tmp_path, seed):
+    """Rounding to 8 bits moves each weight by half a step at most."""
+    file = caffemodel_of(tmp_path / "net.caffemodel", eight_bit, 0.5, seed)
+    network = backbones.load("alexnet-caffe", file)
+    assert network.weights_hash == file_hash(file)
+    assert network.equivalents == {alexnet._EIGHT_BIT}
+
+
+def test_weights_of_another_network_are_no_equivalent(eight_bit, tmp_path, monkeypatch):
+    file = caffemodel_of(tmp_path / "net.caffemodel", eight_bit, 2.0)
+    assert backbones.load("alexnet-caffe", file).equivalents == set()
+    for name in LAYERS:  # one layer that was trained anew is enough
+        other = np.random.default_rng(1).permutation(eight_bit[name].ravel())
+        changed = {**eight_bit, name: other.reshape(eight_bit[name].shape)}
+        caffemodel_of(file, changed, 0.5)
+        assert backbones.load("alexnet-caffe", file).equivalents == set()
+    monkeypatch.setattr(alexnet, "_PUBLISHED_SHA1", hashlib.sha1(file.read_bytes()).hexdigest())
+    assert backbones.load("alexnet-caffe", file).equivalents == {alexnet._EIGHT_BIT}
+
+
+def test_the_real_network_is_known_by_its_weights(real_folder, tmp_path):
+    file = real_folder("alexnet") / "bvlc_alexnet_conv_8bit.npz"
+    arrays = {name: np.load(file)[f"{name}_w"].astype("f4") / 128 for name in LAYERS}
+    assert file_hash(file) == alexnet._EIGHT_BIT
+    assert backbones.load("alexnet-caffe", file).equivalents == {alexnet._EIGHT_BIT}
+    written = caffemodel_of(tmp_path / "net.caffemodel", arrays, 0.5)
+    assert backbones.load("alexnet-caffe", written).equivalents == {alexnet._EIGHT_BIT}
+    written = write_caffemodel(tmp_path / "net.caffemodel", True)  # random weights
+    assert backbones.load("alexnet-caffe", written).equivalents == set()
+
+
+def test_folders_may_begin_with_the_users_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("BENCHMARK_WEIGHTS", "~/weights")
+    monkeypatch.setenv("BENCHMARK_DATA", "~/data")
+    assert weights_folder() == tmp_path / "weights"
+    (tmp_path / "data" / "alexnet").mkdir(parents=True)
+    found = write_npz(tmp_path / "data" / "alexnet" / "bvlc_alexnet_conv_8bit.npz")
+    assert alexnet._local() == found
 
 
 def test_the_filters_of_the_real_alexnet(real_folder, monkeypatch):

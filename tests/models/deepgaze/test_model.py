@@ -17,7 +17,7 @@ from models.centerbias import CenterBias
 from models.deepgaze import model as model_module
 from models.deepgaze.backbones import WeightsError
 from models.deepgaze.deepgaze2 import DeepGaze2
-from models.deepgaze.features import extract
+from models.deepgaze.features import extract, loaded
 from models.deepgaze.images import as_rgb
 from models.deepgaze.model import DeepGaze
 from models.deepgaze.prior import log_prior
@@ -347,8 +347,31 @@ def test_the_content_hash_is_of_readouts_and_backbones(weights, tmp_path):
 
 def test_readouts_of_another_backbone_are_refused(weights):
     other = replace(weights, backbones={FEATURES.backbone: "0" * 64})
-    with pytest.raises(WeightsError, match=r"trained on weights of efficientnet-lite0 .* 0{64}; "):
+    with pytest.raises(
+        WeightsError, match=r"learned from weights of efficientnet-lite0 .* 0{64}; "
+    ):
         DeepGaze(other)
+    record = {"command": "python -m benchmark train --model mine"}
+    with pytest.raises(WeightsError, match=r"train readouts of these \(python.*--model mine\) and"):
+        DeepGaze(replace(other, record=record))
+    with pytest.raises(WeightsError, match=r"\(python -m benchmark train\) and score them with"):
+        DeepGaze(replace(other, record={"command": ["--model", 1]}))
+
+
+def test_readouts_of_an_equivalent_backbone(weights, monkeypatch):
+    """The same weights up to rounding are read, and told apart in the record."""
+    model = DeepGaze(weights)
+    other = replace(weights, backbones={FEATURES.backbone: "0" * 64})
+    network = loaded(FEATURES.backbone, "float32")
+    monkeypatch.setattr(network, "equivalents", frozenset({"0" * 64}))
+    equivalent = DeepGaze(other)
+    np.testing.assert_array_equal(equivalent.log_density(NEW), model.log_density(NEW))
+    key = "backbones_equivalent_to_those_trained_on"
+    assert equivalent.parameters[key] == {FEATURES.backbone: network.weights_hash}
+    assert key not in model.parameters
+    monkeypatch.setattr(network, "weights_hash", "0" * 64)
+    assert DeepGaze(other).content_hash != equivalent.content_hash
+    assert key not in DeepGaze(other).parameters
 
 
 def test_missing_and_damaged_weights(weights, tmp_path, truncate):

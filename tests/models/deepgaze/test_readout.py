@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.special import logsumexp
 
+from models.deepgaze import readout as readout_module
 from models.deepgaze.features import FeatureMap, FeatureSet, extract
 from models.deepgaze.geometry import Axis, tiling
 from models.deepgaze.readout import Lattice, Readout, ReadoutConfig
@@ -346,6 +347,17 @@ def test_sizes_first_seen_without_gradients_can_be_trained_on():
     found[3, 4].backward()
     assert readout.convolutions[0].weight.grad.abs().max() > 0
     assert readout.log_blur.grad is not None
+
+
+def test_matrices_of_few_sizes_are_kept():
+    """Each size of image has its own; those of the last few are enough."""
+    network = random_readout(0, None, (5, 3))
+    for side in range(40, 140):
+        with torch.inference_mode():
+            network(random_maps(SAME, side, side), Lattice.of_pixels(side, side))
+    for kept, limit in ((readout_module._squared_distances, 32),
+                        (readout_module._interpolation, 128)):  # fmt: skip
+        assert 0 < kept.cache_info().currsize <= limit
 
 
 # Errors
