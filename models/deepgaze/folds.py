@@ -179,7 +179,12 @@ def missing_bytes(plans: Iterable[Plan], cache: FeatureCache) -> int:
 
 
 def map_bytes(network: Backbone, features: FeatureSet, shape: Sequence[int]) -> int:
-    """About how many bytes the features of an image of a shape take in half precision."""
+    """About how many bytes the files of an image's features take; ``shape``: height, width.
+
+    Raises:
+        ValueError: a layer is unknown.
+    """
+    network.check_layers(features.layers)
     cells = 0.0
     for layer in features.layers:
         known = network.layers[layer]

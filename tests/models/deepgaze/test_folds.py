@@ -542,6 +542,12 @@ def test_what_the_features_will_take_is_known_before(tmp_path, features):
     assert cache.size() == needed > rest > 0
 
 
+def test_features_of_a_layer_that_there_is_not(tmp_path, bright):
+    recipe = replace(RECIPE, features=(replace(FEATURES, layers=("stem", "block99")),))
+    with pytest.raises(ValueError, match="'efficientnet-lite0' has no layer 'block99'"):
+        missing_bytes([plan(bright, recipe=recipe)], FeatureCache(tmp_path))
+
+
 def test_resolution_is_relative_to_the_first_data_set(bright, others):
     assert relative_zoom(30.0, 20.0) == 1.5
     assert relative_zoom(None, 20.0) == relative_zoom(30.0, None) == 1.0
