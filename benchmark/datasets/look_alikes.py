@@ -55,7 +55,8 @@ def _first_linked(thumbnails: NDArray[np.uint8]) -> NDArray[np.int64]:
     rows = np.ascontiguousarray(thumbnails).reshape(len(thumbnails), -1)
     # equal thumbnails would make pairs without number
     seen: dict[bytes, int] = {}
-    equal = np.array([seen.setdefault(sha256(row.tobytes()).digest(), n) for n, row in enumerate(rows)])
+    digests = [sha256(row.tobytes()).digest() for row in rows]
+    equal = np.array([seen.setdefault(digest, n) for n, digest in enumerate(digests)])
     first, which = np.unique(equal, return_inverse=True)
     one, other = _alike(rows[first])
     links = coo_array((np.ones(len(one), dtype=bool), (one, other)), shape=(len(first),) * 2)
