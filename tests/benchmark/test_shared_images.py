@@ -88,10 +88,10 @@ def test_copies_within_the_later_data_set_come_along():
 
 def test_images_that_a_later_data_set_links_get_the_fold_of_the_first():
     """The outer ones are not alike, the one between is like both: no fold is right but one."""
-    grey = [np.full((32, 32, 3), 100, np.uint8) for _ in range(3)]
-    for image, columns in zip(grey, (0, 12, 24)):
-        image[:, :columns] += 2
-    outer, between = [grey[0], PICTURES[0], grey[2]], [PICTURES[1], grey[1]]
+    brighter = [picture(20) for _ in range(3)]
+    for image, columns in zip(brighter, (0, 24, 48)):
+        image[:, :columns] += 2  # 0.75 grey levels on average from one to the next
+    outer, between = [brighter[0], PICTURES[0], brighter[2]], [PICTURES[1], brighter[1]]
     assert shared(held(outer)) == [[0, 1, 2]]
     assert shared(held(outer), held(between, [3, 3])) == [[0, 1, 0], [3, 0]]
 
