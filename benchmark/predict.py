@@ -21,9 +21,8 @@ from benchmark.datasets.images import SUFFIXES, find_images, is_turned, read_pix
 from benchmark.density_file import DensityFile
 from benchmark.errors import BenchmarkError, DataError
 from benchmark.evaluate import checked
-from benchmark.files import disk_errors, write_whole
+from benchmark.files import write_whole
 from models.base import UnavailableError
-from models.deepgaze.files import VARIABLE
 from models.deepgaze.foreign import check_readouts
 from models.deepgaze.images import as_rgb
 from models.deepgaze.model import DeepGaze
@@ -61,7 +60,7 @@ def predict(
 
     Raises:
         BenchmarkError: a format or the model is unknown, the model needs measured fixations or
-            cannot predict an image, or the disk is full or cannot be written to.
+            cannot predict an image, or the folder cannot be written to.
         DataError: a path is no image; lists every such path before anything is predicted.
     """
     for name in formats:
@@ -82,8 +81,7 @@ def predict(
         for name, file in tqdm(images.items(), desc=f"predicting with {model}", unit="image"):
             pixels = read_image(file)
             try:
-                with disk_errors(Path(os.environ.get(VARIABLE) or out), f"${VARIABLE}"):
-                    log_density, _ = checked(method(pixels), pixels.shape[:2])
+                log_density, _ = checked(method(pixels), pixels.shape[:2])
             except (BenchmarkError, ValueError) as error:  # such as features that overflow
                 raise BenchmarkError(f"{file}: {error}") from error
             written = []

@@ -319,7 +319,7 @@ def corpus(dataset: Dataset, options: TrainOptions) -> Corpus:
 def feature_cache(options: TrainOptions) -> FeatureCache:
     """Where features are kept: a folder, or nowhere."""
     folder = (options.features or default_folder()) if options.cache else None
-    return FeatureCache(folder, options.precision)
+    return FeatureCache(folder, options.precision, required=options.cache)
 
 
 def check_room(plans: Sequence[Plan], cache: FeatureCache, say: Report) -> None:

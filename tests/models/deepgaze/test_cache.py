@@ -230,6 +230,22 @@ def test_a_full_disk_costs_time_only(cache, monkeypatch):
     assert len(files(cache.folder)) == 2
 
 
+def test_a_full_disk_is_an_error_where_features_have_to_be_kept(cache, monkeypatch):
+    def full(content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    required = FeatureCache(cache.folder, required=True)
+    expected = get(FeatureCache(None))
+    monkeypatch.setattr(files_module.zlib, "crc32", full)
+    with pytest.raises(OSError, match="No space left"):
+        get(required)
+    assert files(cache.folder) == []
+    monkeypatch.undo()
+    assert_same(get(required), expected)
+    assert_same(get(cache, reader := Reader()), expected)
+    assert reader.calls == 0
+
+
 def _write_often(file, value, started):
     started.wait()
     for _ in range(60):
