@@ -107,7 +107,7 @@ def test_groups_of_look_alikes_do_not_depend_on_the_order(tmp_path):
 
     # a-b and b-c differ by 0.75 grey levels on average, a-c by 1.5: b links them, coming last.
     for n, columns in enumerate({"a": 0, "c": 24, "b": 12}.values()):
-        grey = np.full((32, 32), 100, dtype=np.uint8)
+        grey = np.random.default_rng(0).integers(20, 200, (32, 32), np.uint8)
         grey[:, :columns] += 2
         Image.fromarray(grey).save(tmp_path / f"{n}.png")
     Image.new("L", (32, 32), 200).save(tmp_path / "3.png")
