@@ -106,6 +106,8 @@ def _shape(file: Path) -> tuple[int, ...]:
     """Shape of the decoded image, from its header alone: (height, width[, channels])."""
     with Image.open(file) as image:
         width, height = image.size
+        if image.format == "TIFF" and image.getexif().get(ExifTags.Base.Orientation, 1) >= 5:
+            width, height = height, width  # Pillow states the size of a TIFF as turned
         channels = 3 if image.mode in ("P", "PA") else len(image.getbands())
         channels += _has_colour_key(image)
     return (height, width) if channels == 1 else (height, width, channels)
