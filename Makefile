@@ -31,7 +31,7 @@ validation:
 	$(PYTHON) -m benchmark.validation
 
 fuzz:
-	$(PYTHON) -m benchmark.fuzzing
+	$(PYTHON) -m benchmark.fuzzing --atheris 60
 
 scaling:
 	$(PYTHON) -m benchmark.scaling

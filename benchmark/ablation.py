@@ -17,15 +17,24 @@ from benchmark import provenance, registry
 from benchmark.datasets.base import training_data
 from benchmark.datasets.locate import load
 from benchmark.errors import BenchmarkError
-from benchmark.files import write_csv, write_json
+from benchmark.files import disk_errors, writable, write_csv, write_json
 from benchmark.parallel import ordered_map
 from benchmark.scores import Bootstrap, Column, explained_mean, interval
-from benchmark.train import TrainOptions, corpus, feature_cache, progress
+from benchmark.train import (
+    TrainOptions,
+    check_room,
+    data_sets,
+    feature_cache,
+    progress,
+    read,
+    warn_of_slowness,
+)
 from models.centerbias import CenterBias
 from models.deepgaze.backbones import WeightsError
 from models.deepgaze.cache import FeatureCache
 from models.deepgaze.corpus import Corpus
-from models.deepgaze.features import FeatureSet
+from models.deepgaze.device import PROCESSOR
+from models.deepgaze.features import FeatureSet, loaded
 from models.deepgaze.folds import Plan, fill_cache, train_fold
 from models.deepgaze.recipes import RECIPES
 from models.deepgaze.training import Recipe
@@ -116,9 +125,17 @@ def variations(pretrain: tuple[str, ...] = ("osie",)) -> list[Variation]:
         found.append(Variation(f"images-{count}", "images", text, (ours,), training_images=count))
     efficient = replace(ours, features=(EFFICIENTNET,), mirrored=False, both_views=False)
     both = replace(ours, features=(*ours.features, EFFICIENTNET), mirrored=False, both_views=False)
+    lite0 = "EfficientNet-Lite0"
     found += [
-        Variation("efficientnet", "backbones", "EfficientNet-Lite0 instead", (efficient,)),
-        Variation("both-backbones", "backbones", "one readout of both backbones", (both,)),
+        Variation(
+            "efficientnet", "backbones", f"{lite0}, one scale, no mirror images", (efficient,)
+        ),
+        Variation(
+            "both-backbones",
+            "backbones",
+            f"one readout of VGG-19 and {lite0}, no mirror images",
+            (both,),
+        ),
         Variation("mixture", "backbones", "mixture of one readout each", (ours, efficient)),
         Variation("two-seeds", "backbones", "mixture of two seeds", (ours,), seeds=2),
     ]
@@ -170,8 +187,17 @@ def ablation(options: AblationOptions, say: Callable[[str], None] = lambda text:
     Variations whose backbone has no weights on this machine are skipped, and named.
 
     Raises:
-        BenchmarkError: a variation is unknown, or a data set cannot be used.
+        BenchmarkError: a variation or a fold is unknown, a data set or a checkpoint cannot be used,
+            a training has diverged, or the disk is full or cannot be written to.
     """
+    try:
+        with disk_errors(options.out or Path("results"), "--out or --features"):
+            return _ablation(options, say)
+    except ValueError as error:  # a checkpoint is damaged or of another training
+        raise BenchmarkError(str(error)) from error
+
+
+def _ablation(options: AblationOptions, say: Callable[[str], None]) -> Outcome:
     chosen = variations(options.pretrain)
     known = {variation.name: variation for variation in chosen}
     for name in options.only:
@@ -179,33 +205,45 @@ def ablation(options: AblationOptions, say: Callable[[str], None] = lambda text:
             raise BenchmarkError(f"unknown variation {name!r}. Known: {', '.join(known)}.")
     if options.only:
         chosen = [known[name] for name in dict.fromkeys((REFERENCE, *options.only))]
+    test_folds = tuple(dict.fromkeys(options.test_folds))
+    if not test_folds or not set(test_folds) <= set(range(options.n_folds)):
+        raise BenchmarkError(
+            f"--test-folds: expected at least one of the folds 0 to {options.n_folds - 1}, such as "
+            f"0,3; not {','.join(map(str, test_folds)) or 'none'}."
+        )
+    options = replace(options, test_folds=test_folds)
+    warn_of_slowness(options.precision, PROCESSOR, say)
     training = TrainOptions(
-        dataset=options.dataset, n_folds=options.n_folds, seed=options.seed,
-        data_root=options.data_root, features=options.features, cache=options.cache,
+        dataset=options.dataset, pretrain=options.pretrain, n_folds=options.n_folds,
+        seed=options.seed, features=options.features, cache=options.cache,
         precision=options.precision,
     )  # fmt: skip
-    corpora = {
-        name: corpus(name, training) for name in dict.fromkeys((options.dataset, *options.pretrain))
-    }
+    datasets = data_sets(training.roles, options.data_root)
+    folder = options.out or Path("results") / f"ablation-{datasets[options.dataset].name}"
+    writable(folder, "--out")
+    corpora = read(datasets, training, say)
     cache = feature_cache(training)
-    folder = options.out or Path("results") / f"ablation-{options.dataset}"
-    work, skipped = [], {}
-    for variation in chosen:
-        try:
-            for plan in _plans(variation, corpora, options):
+    skipped = _without_weights(chosen, options.precision)
+    for name, reason in skipped.items():
+        say(f"skipped {name}: {reason}")
+    kept = [variation for variation in chosen if variation.name not in skipped]
+    if not kept:
+        raise BenchmarkError(
+            "no variation can be trained: the weights of their backbones are missing."
+        )
+    if cache.folder is not None:
+        plans = [plan for variation in kept for plan in _plans(variation, corpora, options)]
+        check_room(plans, cache, say)
+        with disk_errors(cache.folder, "--features"):
+            for plan in plans:
                 fill_cache(plan, cache, progress)
-        except WeightsError as error:
-            skipped[variation.name] = str(error)
-            say(f"skipped {variation.name}: {error}")
-            continue
-        work += [(variation, fold) for fold in options.test_folds]
+    work = [(variation, fold) for variation in kept for fold in test_folds]
     score_one = partial(_score, corpora, options, cache, folder)
     values: dict[str, dict[int, NDArray]] = {}
     with closing(ordered_map(score_one, work, options.jobs)) as results:
         for (variation, fold), found in zip(work, results):
             values.setdefault(variation.name, {}).update(found)
             say(f"{variation.name}, fold {fold}: done")
-    kept = [variation for variation in chosen if variation.name in values]
     table = _table(kept, values, options)
     write_csv(table, folder / "ablation.csv", COLUMNS)
     write_json(_record(kept, skipped, options), folder / "ablation.json")
@@ -213,6 +251,18 @@ def ablation(options: AblationOptions, say: Callable[[str], None] = lambda text:
 
     write_ablation(folder, table)
     return Outcome(folder, table, skipped)
+
+
+def _without_weights(chosen: Sequence[Variation], precision: str) -> dict[str, str]:
+    """Variations whose backbones cannot be had on this machine, by name, and why."""
+    missing = {}
+    for variation in chosen:
+        try:
+            for features in (f for recipe in variation.recipes for f in recipe.features):
+                loaded(features.backbone, precision)
+        except WeightsError as error:
+            missing[variation.name] = str(error)
+    return missing
 
 
 def _plans(

@@ -34,28 +34,11 @@ FEATURES = click.option(
     help="Folder of the feature cache. Default: $BENCHMARK_FEATURES, or the user's cache.",
 )
 CACHE = click.option("--cache/--no-cache", default=True, help="Keep features on disk.")
-
-
-def quick_precision(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    """Warn of bfloat16 where the processor lacks the instructions for it."""
-    if value == "bfloat16":
-        from models.deepgaze.precision import bfloat16_is_quick
-
-        if not bfloat16_is_quick():
-            click.echo(
-                "This processor has no instructions for bfloat16, so networks may be hundreds of "
-                "times slower than in float32: leave out --precision.",
-                err=True,
-            )
-    return value
-
-
 PRECISION = click.option(
     "--precision",
     type=click.Choice(["float32", "bfloat16"]),
     default="float32",
     show_default=True,
-    callback=quick_precision,
     help="Of the backbone's computations.",
 )
 JOBS = click.option(
@@ -158,7 +141,8 @@ def main(context: click.Context) -> None:
 @click.option(
     "--kernel-size",
     type=click.FloatRange(min=0, min_open=True),
-    help="Gaussian of empirical maps (CC, KL, SIM) in pixels. Default: the data set's.",
+    help="Gaussian of empirical maps (CC, KL, SIM) in pixels; not for mit2014, which has its own. "
+    "Default: the data set's.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @JOBS
@@ -239,7 +223,7 @@ def run(**options: Any) -> None:
 )  # fmt: skip
 @click.option("--pretrain", callback=comma_separated, help="Data sets to learn from before.")
 @click.option(
-    "--folds", "n_folds", type=click.IntRange(min=3), default=10, show_default=True,
+    "--folds", "n_folds", type=click.IntRange(3, 256), default=10, show_default=True,
     help="Folds of images.",
 )  # fmt: skip
 @click.option(

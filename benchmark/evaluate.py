@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
 from benchmark.errors import BenchmarkError
-from benchmark.shuffled import MeanPrediction
+from benchmark.shuffled import GRID, MeanPrediction, prior_factor, reduced
 from metrics.auc import rescale_fixations
 from metrics.protocols import MAP_SETS, Maps, Target, Variant
+from models.base import centerbias_exponent
 from models.map_files import MapError
 from models.saliency_map import MapsOf
 
@@ -33,6 +34,8 @@ from models.saliency_map import MapsOf
 ALL_SUBJECTS = ("KL", "CC", "SIM")
 #: How far the log of a density's sum may be from 0.
 TOLERANCE = 1e-3
+#: Nats by which a prediction and its shuffled baseline may differ by rounding alone.
+ROUNDING = 1e-5
 #: Images of the union of fixations that are mit2014's shuffled negatives.
 TEN = 10
 
@@ -165,10 +168,13 @@ class Evaluation:
             parts, weights = [], []
             for subject, density in model.held_out_densities(stimulus, baseline):
                 own = subjects == subject
+                weights.append(int(own.sum()))
+                if np.isnan(density).any():  # nobody predicts this subject
+                    parts.append(dict.fromkeys(self.variants, float("nan")))
+                    continue
                 part = replace(target, x=target.x[own], y=target.y[own])
                 maps = self._maps(name, density, None, part, baseline, stimulus)
                 parts.append(self._values(part, maps, skip=ALL_SUBJECTS))
-                weights.append(int(own.sum()))
             for metric in self.variants:
                 values = [part[metric] for part in parts]
                 value = float(np.average(values, weights=weights)) if parts else float("nan")
@@ -190,7 +196,7 @@ class Evaluation:
         stimulus: Any,
     ) -> Maps:
         def shuffled() -> NDArray:
-            return self._shuffled(name, density, baseline, stimulus)
+            return self._shuffled(name, density, log_density, baseline, stimulus)
 
         return MAP_SETS[self.maps](density, log_density, baseline, shuffled, target)
 
@@ -204,12 +210,29 @@ class Evaluation:
         }
 
     def _shuffled(
-        self, name: str, density: NDArray, baseline: NDArray, stimulus: Any
+        self,
+        name: str,
+        density: NDArray,
+        log_density: NDArray | None,
+        baseline: NDArray,
+        stimulus: Any,
     ) -> NDArray[np.float64]:
-        """Log of the model's mean prediction for the other images."""
+        """Log of the model's mean prediction for the other images.
+
+        A prediction that equals it but for rounding is itself its baseline: what rounding leaves
+        would be ranked otherwise.
+        """
         model = self.models[name]
         if name in self.means:
-            return self.means[name].log_density_without(density)
+            mean, image = self.means[name], int(stimulus.index)
+            factor = self._prior_factor(name, image, baseline)
+            copies = [self.reduced(name, c) for c in self._copies(image) if c not in mean.failed]
+            found = mean.log_density_without(density, factor, copies)
+            if log_density is not None:
+                with np.errstate(invalid="ignore"):
+                    if np.ptp(log_density - found) < ROUNDING:
+                        return log_density
+            return found
         if model is self.centerbias or hasattr(model, "held_out_densities"):
             return baseline  # their shuffled baseline is the centre bias, which is at hand
         return model.shuffled_log_density(stimulus)
@@ -225,6 +248,43 @@ class Evaluation:
         height, width = (int(side) for side in self.dataset.sizes[image])
         prediction = self.models[name].log_density(self.dataset.stimuli[image])
         return checked(prediction, (height, width))[1]
+
+    def reduced(self, name: str, image: int) -> NDArray[np.float64]:
+        """What the prediction for an image adds to the sums of a mean prediction.
+
+        Returns:
+            (:meth:`layers`, GRID, GRID): the density; where the centre bias is part of it, again,
+            and divided by the factor of the centre bias.
+        """
+        parts = np.zeros((self.layers(name), GRID, GRID))
+        density = self.density(name, image)
+        parts[0] = reduced(density)
+        if len(parts) > 1 and (factor := self._prior_factor(name, image)) is not None:
+            parts[1] = parts[0]
+            parts[2] = reduced(density / factor)
+        return parts
+
+    def layers(self, name: str) -> int:
+        """3 for a model that states how the centre bias enters its predictions, 1 for others."""
+        return 3 if hasattr(self.models[name], "centerbias_exponent") else 1
+
+    def _prior_factor(
+        self, name: str, image: int, baseline: NDArray | None = None
+    ) -> NDArray[np.float64] | None:
+        """The factor of the centre bias in a prediction; None if it is no part of it."""
+        stimulus = self.dataset.stimuli[image]
+        exponent = centerbias_exponent(self.models[name], self.centerbias, stimulus)
+        if not exponent:
+            return None
+        if baseline is None:
+            baseline = self.centerbias.log_density(stimulus)
+        return prior_factor(baseline, exponent)
+
+    def _copies(self, image: int) -> list[int]:
+        """Other scored images that show the same."""
+        groups = self.dataset.groups
+        same = {int(n) for n in np.flatnonzero(groups == groups[image])}
+        return sorted(same.intersection(self.images) - {image})
 
 
 def _source(kind: type) -> list[str]:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import tempfile
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -149,6 +150,55 @@ def _in_place_of(path: Path) -> Iterator[Path]:
             f"{path} cannot be written: {error.strerror or error}. "
             "Free some space or choose a folder that you may write to."
         ) from error
+
+
+#: What a file is called until it is whole, by :func:`models.deepgaze.files.whole`.
+_PART = re.compile(r"^\.(.+)\.[0-9a-f]{32}\.part$")
+
+
+@contextlib.contextmanager
+def disk_errors(where: Path, choice: str) -> Iterator[None]:
+    """Tell errors of the disk within the block as what to do about them.
+
+    Args:
+        where: is named if an error names no file, as that of a full disk.
+        choice: the options or variables by which another place is chosen.
+
+    Raises:
+        BenchmarkError: a file could not be read or written, or the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or isinstance(error, ConnectionError):
+            raise  # not of the disk: of an image library, of a reader of the output who has left
+        file = Path(os.fsdecode(error.filename)) if error.filename else where
+        whole = _PART.match(file.name)
+        raise BenchmarkError(
+            f"{file.with_name(whole[1]) if whole else file} cannot be read or written: "
+            f"{error.strerror}. Free some space, or choose a folder that you may write to with "
+            f"{choice}."
+        ) from error
+
+
+def writable(folder: Path, choice: str) -> Path:
+    """The folder, or the one above it in which it would be made; nothing is left in it.
+
+    Raises:
+        BenchmarkError: no file can be written there.
+    """
+    with disk_errors(folder, choice):
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise BenchmarkError(
+                f"{there} is a file, so nothing can be written to {folder}. Choose another folder "
+                f"with {choice}."
+            )
+        try:
+            with tempfile.TemporaryFile(dir=there):
+                return there
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(there)) from error
 
 
 def discard(path: Path) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pysaliency
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import Image
 from tqdm import tqdm
 
 from benchmark import registry, selection
-from benchmark.datasets.images import SUFFIXES, find_images, read_pixels
+from benchmark.datasets.images import SUFFIXES, find_images, is_turned, read_pixels
 from benchmark.density_file import DensityFile
 from benchmark.errors import BenchmarkError, DataError
 from benchmark.evaluate import checked
@@ -59,7 +59,8 @@ def predict(
         centre_bias: False leaves the prior out of models that have one.
 
     Raises:
-        BenchmarkError: a format or the model is unknown, or the model needs measured fixations.
+        BenchmarkError: a format or the model is unknown, the model needs measured fixations or
+            cannot predict an image, or the folder cannot be written to.
         DataError: a path is no image; lists every such path before anything is predicted.
     """
     for name in formats:
@@ -81,7 +82,7 @@ def predict(
             pixels = read_image(file)
             try:
                 log_density, _ = checked(method(pixels), pixels.shape[:2])
-            except (BenchmarkError, UnavailableError) as error:
+            except (BenchmarkError, ValueError) as error:  # such as features that overflow
                 raise BenchmarkError(f"{file}: {error}") from error
             written = []
             if "npy" in formats:
@@ -173,11 +174,6 @@ def read_image(file: Path) -> NDArray:
     except Exception as error:
         raise DataError(f"{file}: cannot be read as an image ({error}).") from error
     return pixels[0] if pixels.ndim == 4 else pixels  # the first frame of an animation
-
-
-def is_turned(image: Image.Image) -> bool:
-    """Whether an image's EXIF orientation has viewers turn or mirror it."""
-    return image.getexif().get(ExifTags.Base.Orientation, 1) != 1
 
 
 def build(name: str) -> Any:

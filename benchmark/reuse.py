@@ -73,7 +73,7 @@ class Record:
             "data": dataset.get("content_hash", str),
             "protocol": protocol.get("name", str),
             "maps": protocol.get("maps", str),
-            "kernel_size": protocol.get("kernel_size", (int, float)),
+            "kernel_size": protocol.get("kernel_size", (int, float, type(None))),
             "seed": top.get("seed", int),
             "images": dataset.get("n_images", int),
             "source": top.get("scoring_source", str, ""),

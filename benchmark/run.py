@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,14 +21,16 @@ from benchmark.clock import Clock
 from benchmark.datasets.base import Dataset, training_data
 from benchmark.datasets.folder import load_held_out
 from benchmark.datasets.locate import is_path, load, subset_by_size
+from benchmark.datasets.look_alikes import tell_copies
 from benchmark.errors import BenchmarkError
 from benchmark.evaluate import Evaluation, Failure, Score, model_hash, parameters
 from benchmark.files import file_hash, write_csv, write_csv_pieces, write_json
-from benchmark.parallel import Backend, ordered_map, shards
+from benchmark.parallel import SHARD, Backend, shards, unordered_map
 from benchmark.parallel.backend import Workers
 from benchmark.profiled import Profiled, taken
 from benchmark.report.profile import SCORING, write_profile
 from benchmark.reuse import Record, Reuse, groups, tell
+from benchmark.run_lock import only_run
 from benchmark.scores import IMAGE_SUFFIX, PER_FIXATION, differences, summarise
 from benchmark.shuffled import GRID, MeanPrediction, reduced
 from benchmark.store import Store
@@ -159,9 +161,14 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
     """Score models on a data set and write scores, tables, figures and provenance.
 
     Raises:
-        BenchmarkError: an option, a file or a folder cannot be used. What was scored before stays
-            in the store, from which the next run goes on.
+        BenchmarkError: an option, a file or a folder cannot be used, or another run writes to the
+            folder. What was scored before stays in the store, from which the next run goes on.
     """
+    with ExitStack() as held:
+        return _run(options, say, held)
+
+
+def _run(options: Options, say: Report, held: ExitStack) -> Outcome:
     backend = Backend(options.jobs, options.backend, options.scheduler)
     variants = _variants(options)
     records = [Record(folder) for folder in options.reuse]
@@ -179,9 +186,12 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
     images = range(len(dataset))[: options.images]
     stored = selection.open_predictions(own, dataset, images, say)
     folder = output_folder(options, _folder_name(dataset), own.names)
+    held.enter_context(only_run(folder))
     store = Store(folder / "scores.sqlite", say)
     try:
         say(f"{dataset.spec.title}: {len(dataset)} images, {len(dataset.fixations.x)} fixations")
+        for line in tell_copies(dataset.groups):
+            say(line)
         models, names = _chosen_models(options, own, stored, dataset, say, phases)
         evaluation = Evaluation(
             dataset,
@@ -205,12 +215,13 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
         )
         origins = _reused(reuse, names, keys, store, say) if records else {}
         pending = [name for name in names if name not in origins]
-        with backend.started() as workers:
+        with backend.started(say) as workers:
             with phases.running("mean predictions"):
                 _mean_predictions(evaluation, pending, keys, store, workers)
             with phases.running(SCORING):
                 timed = Profiled.of(evaluation) if options.profile else evaluation
                 failures = _score(timed, names, keys, store, workers, work)
+            at_a_time = workers.count if options.profile else 0
         with phases.running("collecting scores"):
             scores = _collect(evaluation, names, keys, store)
     finally:
@@ -223,7 +234,7 @@ def run(options: Options, say: Report = lambda text: None) -> Outcome:
     with phases.running("statistics, tables and figures"):
         summary = _export(folder, evaluation, names, scores, failures, stated, options)
     if options.profile:
-        say(write_profile(folder, phases, work, workers.count))
+        say(write_profile(folder, phases, work, at_a_time))
     return Outcome(folder, summary, failures)
 
 
@@ -260,8 +271,10 @@ def _chosen_models(
         models = fit_models(dataset, (), say, phases)
     else:
         needed = [need for need in own.needs if need in registry.models()]
-        models = fit_models(dataset, [*chosen, *needed] or ["centerbias"], say, phases)
-    names = list(models) if chosen is None else list(chosen)
+        wanted = [*chosen, *needed] or ["centerbias"]
+        unnamed = set() if options.models else set(chosen) - set(needed)
+        models = fit_models(dataset, wanted, say, phases, unnamed)
+    names = list(models) if chosen is None else [name for name in chosen if name in models]
     built = selection.build_own(own, stored, dataset, models, say)
     models, names = {**models, **built}, [*names, *built]
     if options.plain:
@@ -274,7 +287,13 @@ def _chosen_models(
 
 def _variants(options: Options) -> dict[str, Any]:
     """The metrics to compute, checked against the protocol."""
-    variants = registry.lookup(registry.protocols(), options.protocol, "protocol").load()()
+    protocol = registry.lookup(registry.protocols(), options.protocol, "protocol")
+    if options.kernel_size is not None and protocol.metadata.get("own_kernel"):
+        raise BenchmarkError(
+            f"--kernel-size: the protocol {options.protocol!r} has a Gaussian of its own, which "
+            "follows from the size of each image; leave the option out, or take another protocol."
+        )
+    variants = protocol.load()()
     known = registry.metrics()
     for name in options.metrics:
         registry.lookup(known, name, "metric")
@@ -291,16 +310,19 @@ def fit_models(
     names: Sequence[str] = (),
     say: Report = lambda text: None,
     phases: Clock | None = None,
+    optional: Collection[str] = (),
 ) -> dict[str, pysaliency.Model]:
     """Models by name, those that are fitted on the data set fitted, in display order.
 
     Args:
         names: what to build, with all they need; empty for every registered model that applies.
         phases: counts the time of each fit.
+        optional: those of ``names`` that may be left out.
 
     Raises:
         BenchmarkError: a model needs something that this data set does not have; or a model that
-            was named lacks weights on this machine (one that was not named is left out).
+            was named cannot be made here, such as without weights (one that was not named, or is
+            optional, is left out).
     """
     phases = phases or Clock()
     entries = registry.models()
@@ -346,7 +368,7 @@ def fit_models(
         try:
             build(name)
         except UnavailableError as error:
-            if names:
+            if names and name not in optional:
                 raise BenchmarkError(f"{name}: {error}") from error
             say(f"without {name}: {error}")
 
@@ -365,10 +387,16 @@ def _settings(evaluation: Evaluation, options: Options) -> dict[str, Any]:
         "data": evaluation.dataset.content_hash,
         "protocol": options.protocol,
         "maps": options.maps,
-        "kernel_size": evaluation.kernel_size,
+        "kernel_size": _kernel_size(evaluation, options),
         "seed": options.seed,
         "source": provenance.source_hash(*SCORING_SOURCE),
     }
+
+
+def _kernel_size(evaluation: Evaluation, options: Options) -> float | None:
+    """Of empirical maps in pixels; None where the protocol has its own for each image."""
+    own = registry.protocols()[options.protocol].metadata.get("own_kernel")
+    return None if own else evaluation.kernel_size
 
 
 def _key(
@@ -448,7 +476,7 @@ def _complete(evaluation: Evaluation, name: str, key: str, store: Store) -> bool
         blocks = store.blocks(key)
         if len(blocks) < len(_blocks(evaluation)):
             return False
-        total = np.zeros(GRID * GRID)
+        total = np.zeros(evaluation.layers(name) * GRID * GRID)
         for index in sorted(blocks):
             total += store.sum_of(key, index)
         key = _key_with_sum(key, total)
@@ -482,26 +510,34 @@ def _mean_predictions(
     for name in names:
         if not evaluation.needs_mean(name):
             continue
-        unscored: list[Failure] = []
-        known, total = store.blocks(keys[name]), np.zeros(GRID * GRID)
+        known = store.blocks(keys[name])
         missing = [index for index in range(len(blocks)) if index not in known]
         work = [blocks[index] for index in missing]
-        sum_of = partial(_block_sum, name)
-        with closing(ordered_map(sum_of, work, workers, evaluation)) as results:
-            bar = tqdm(results, total=len(missing), desc=f"mean prediction of {name}", unit="block")
-            computed = iter(bar)
-            for index in range(len(blocks)):  # in order, so that equal parts give equal bytes
-                if index in known:
-                    total += store.sum_of(keys[name], index)
-                    continue
-                part, failed = next(computed)
+        incomplete: dict[int, np.ndarray] = {}
+        unscored: list[Failure] = []
+        bar = tqdm(total=len(missing), desc=f"mean prediction of {name}", unit="block")
+        results = unordered_map(partial(_block_sum, name), work, workers, evaluation)
+        with bar, closing(results):
+            for place, (part, failed) in results:
                 unscored += failed
-                if not failed:
-                    store.add_sum(keys[name], index, part)
-                total += part.ravel()
-            bar.close()
+                if failed:
+                    incomplete[missing[place]] = part.ravel()
+                else:
+                    store.add_sum(keys[name], missing[place], part)
+                bar.update()
+        total = np.zeros(evaluation.layers(name) * GRID * GRID)
+        for index in range(len(blocks)):  # in order, so that equal parts give equal bytes
+            if index in incomplete:
+                total += incomplete[index]
+            else:
+                total += store.sum_of(keys[name], index)
+        sums = total.reshape(-1, GRID, GRID)
+        without = frozenset(failure.image for failure in unscored)
         evaluation.means[name] = MeanPrediction(
-            total.reshape(GRID, GRID), len(evaluation.images) - len(unscored)
+            sums[0],
+            len(evaluation.images) - len(without),
+            sums[1:] if len(sums) > 1 else None,
+            without,
         )
         keys[name] = _key_with_sum(keys[name], total)
 
@@ -509,10 +545,10 @@ def _mean_predictions(
 def _block_sum(
     name: str, evaluation: Evaluation, images: Sequence[int]
 ) -> tuple[np.ndarray, list[Failure]]:
-    total, failures = np.zeros((GRID, GRID)), []
+    total, failures = np.zeros((evaluation.layers(name), GRID, GRID)), []
     for image in images:
         try:
-            total += reduced(evaluation.density(name, image))
+            total += evaluation.reduced(name, image)
         except Exception as error:
             failures.append(Failure(name, image, str(error)))
     return total, failures
@@ -548,15 +584,16 @@ def _score(
         desc="scoring",
         unit="image",
     )
-    results = ordered_map(_score_shard, shards(work, workers.count), workers, evaluation)
+    pieces = shards(work, 1 if workers.backend.in_this_thread else SHARD)
+    results = unordered_map(_score_shard, pieces, workers, evaluation)
     with bar, closing(results):
-        for shard, counted in results:
+        for _, (shard, counted) in results:
             clock.add(counted)
             for scored in shard:
                 store.add(keys, [s for s in scored if isinstance(s, Score)])
                 failures += [f for f in scored if isinstance(f, Failure)]
                 bar.update()
-    return failures
+    return sorted(failures, key=lambda failure: failure.image)
 
 
 def _score_shard(
@@ -689,7 +726,7 @@ def _record(
         "protocol": {
             "name": options.protocol,
             "maps": options.maps,
-            "kernel_size": evaluation.kernel_size,
+            "kernel_size": _kernel_size(evaluation, options),
         },
         "seed": options.seed,
         "bootstrap_draws": options.draws,

@@ -14,7 +14,7 @@ import pysaliency
 from benchmark import registry
 from benchmark.datasets.base import Dataset, training_data
 from benchmark.errors import BenchmarkError
-from models.base import ModelSpec, TrainingData, UnavailableError
+from models.base import IN_SAMPLE, ModelSpec, TrainingData, UnavailableError
 from models.external import READOUTS, UNKNOWN, External, ExternalError
 from models.map_files import KINDS, MapError, source_name, stimulus_names
 from models.precomputed import Precomputed, PrecomputedMap, StoredMaps
@@ -141,7 +141,8 @@ def _trained_on(one: External, names: tuple[str, ...] | None) -> External:
         return one
     # what is held out of its training are images of the data sets that it names itself
     held_out = one.spec.held_out and set(names) <= set(one.spec.trained_on)
-    return replace(one, spec=replace(one.spec, trained_on=names, held_out=held_out))
+    spec = replace(one.spec, trained_on=names, held_out=held_out)
+    return replace(one, spec=spec, stated=True)
 
 
 def _named(text: str) -> tuple[str | None, str]:
@@ -372,6 +373,7 @@ def build_own(
         BenchmarkError: a model cannot be made, or needs what this data set does not have.
     """
     built: dict[str, Any] = {}
+    in_sample: set[str] = set()
     data = training_data(dataset)
     for one in own.predictions:
         maps = stored[one.name]
@@ -399,9 +401,16 @@ def build_own(
         except ExternalError as error:
             raise BenchmarkError(f"--model {error}") from error
         model.caching = False  # predictions of a whole data set would fill the memory
+        if IN_SAMPLE in model.spec.trained_on and model.spec != other.spec:
+            in_sample.add(other.spec.name)
+            say(
+                f"{other.spec.name}: it was fitted on the fixations that it is scored on, and does "
+                "not say that it holds any out: marked with †, and not ranked (say so by "
+                f'trained_on=("scored",) in its spec, or with --trained-on {NONE})'
+            )
         built[other.spec.name] = _fitted(model, data, fitted["centerbias"])
     for spec in (*(one.spec for one in own.predictions), *(one.spec for one in own.external)):
-        if spec.trained_on == UNKNOWN:
+        if spec.trained_on == UNKNOWN and spec.name not in in_sample:
             say(
                 f"{spec.name}: what it was trained on is not known; state it with --trained-on "
                 f"(or --trained-on {NONE})"

@@ -2,10 +2,15 @@
 
 Predictions are reduced to a common grid in relative coordinates, which keeps memory flat; the
 scored image's own prediction is subtracted again.
+
+Where the centre bias of the scored data set is part of the predictions, those for other images know
+the scored image's fixations by it, unlike its own. The mean is therefore taken of what they would
+be with the centre bias that the scored image is predicted with.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -38,26 +43,63 @@ def reduced(density: NDArray[np.float64]) -> NDArray[np.float64]:
     return _overlap(height) @ density @ _overlap(width).T
 
 
+def prior_factor(log_prior: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
+    """``(prior / uniform) ** exponent`` of a log density, (height, width)."""
+    return np.exp(exponent * (log_prior + np.log(log_prior.size)))  # type: ignore[no-any-return]
+
+
 @dataclass
 class MeanPrediction:
-    """Sum of the reduced predictions of ``count`` images."""
+    """Sum of the reduced predictions of ``count`` images.
+
+    Attributes:
+        total: of the predictions, (GRID, GRID).
+        count: images in the sum.
+        with_prior: of the predictions that the centre bias is part of, and of the same divided by
+            its factor (:func:`prior_factor`) in each, (2, GRID, GRID); None if there are none.
+        failed: images that are not in the sum because they could not be predicted.
+    """
 
     total: NDArray[np.float64]
     count: int
+    with_prior: NDArray[np.float64] | None = None
+    failed: frozenset[int] = frozenset()
 
-    def log_density_without(self, density: NDArray[np.float64]) -> NDArray[np.float64]:
+    def log_density_without(
+        self,
+        density: NDArray[np.float64],
+        factor: NDArray[np.float64] | None = None,
+        copies: Sequence[NDArray[np.float64]] = (),
+    ) -> NDArray[np.float64]:
         """Log of the mean prediction for all images but the one this prediction is for.
 
+        ``log mean_j p_j``; where the centre bias has the factor f_i in the prediction p_i,
+        ``log mean_j p_j f_i / f_j``.
+
         Args:
-            density: the prediction for the image itself, (height, width).
+            density: the prediction for the image itself, p_i, (height, width).
+            factor: f_i, (height, width); None if the centre bias is no part of it.
+            copies: of copies of this image, which are left out as well, the part of each in
+                ``total`` and, if there are any, ``with_prior``, (1 or 3, GRID, GRID).
 
         Returns:
             Normalised, (height, width); uniform if there is no other image.
         """
         height, width = density.shape
-        if self.count < 2:
+        if self.count - len(copies) < 2:
             return np.full((height, width), -np.log(height * width))
-        others = np.maximum(self.total - reduced(density), 0.0)
-        mean = _interpolation(height) @ others @ _interpolation(width).T
+
+        def resampled(total: NDArray, own: NDArray, layer: int) -> NDArray[np.float64]:
+            others = total - reduced(own)
+            for copy in copies:
+                others -= copy[layer]
+            others = np.maximum(others, 0.0)  # subtraction leaves rounding errors
+            return _interpolation(height) @ others @ _interpolation(width).T
+
+        mean = resampled(self.total, density, 0)
+        if factor is not None and self.with_prior is not None:
+            mean -= resampled(self.with_prior[0], density, 1)
+            np.maximum(mean, 0.0, out=mean)
+            mean += resampled(self.with_prior[1], density / factor, 2) * factor
         with np.errstate(divide="ignore"):
             return np.log(mean / mean.sum())

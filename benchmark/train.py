@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
@@ -15,17 +16,19 @@ import torch
 from tqdm import tqdm
 
 from benchmark import provenance, registry
-from benchmark.datasets.base import training_data
+from benchmark.datasets.base import Dataset, training_data
 from benchmark.datasets.locate import load
 from benchmark.datasets.splits import image_folds
 from benchmark.distributed import Ranks, joined
 from benchmark.errors import BenchmarkError
-from benchmark.files import write_csv, write_json
+from benchmark.files import disk_errors, writable, write_csv, write_json
 from benchmark.parallel import ordered_map
+from benchmark.shared_images import with_one_fold_each
 from models.deepgaze.cache import FeatureCache, default_folder
 from models.deepgaze.corpus import Corpus
 from models.deepgaze.features import loaded
-from models.deepgaze.folds import Plan, Trained, fill_cache, train_fold
+from models.deepgaze.folds import Plan, Trained, fill_cache, missing_bytes, train_fold
+from models.deepgaze.precision import bfloat16_is_quick
 from models.deepgaze.recipes import RECIPES
 from models.deepgaze.training import Epoch, Recipe
 from models.deepgaze.weights import TrainedOn, Weights, hashes_as_bytes
@@ -33,6 +36,8 @@ from models.deepgaze.weights import TrainedOn, Weights, hashes_as_bytes
 #: Parts of a recipe that are no single values.
 PARTS = ("features", "readout")
 CURVES = ["fold", "seed", "stage", "epoch", "training", "stopping", "blur", "prior_weight"]
+#: Folds to learn from, to stop and to test; as many as the byte that weights keep can tell apart.
+LEAST_FOLDS, MOST_FOLDS = 3, 256
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,15 @@ class TrainOptions:
     device: str = "auto"
     jobs: int = 1
     out: Path | None = None
+
+    @property
+    def roles(self) -> list[tuple[str, str]]:
+        """Each data set by its option and its name or folder, the first one first."""
+        return [
+            ("--dataset", self.dataset),
+            *(("--with", name) for name in self.together),
+            *(("--pretrain", name) for name in self.pretrain),
+        ]
 
     @property
     def called(self) -> str:
@@ -171,14 +185,19 @@ def train(options: TrainOptions, say: Report = lambda text: None) -> TrainOutcom
 
     Raises:
         BenchmarkError: an option, a data set, the weights of a backbone or a checkpoint cannot be
-            used.
+            used, a training has diverged, or the disk is full or cannot be written to.
     """
     if options.model not in RECIPES:
         raise BenchmarkError(
             f"{options.model!r} cannot be trained. There are recipes for {', '.join(RECIPES)}."
         )
+    if not LEAST_FOLDS <= options.n_folds <= MOST_FOLDS:
+        raise BenchmarkError(
+            f"{options.n_folds} folds: expected {LEAST_FOLDS} (to learn from, to stop and to test) "
+            f"to {MOST_FOLDS} (weights keep the fold of an image in a byte)."
+        )
     try:
-        with joined() as ranks:
+        with joined() as ranks, disk_errors(options.out or Path("training"), "--out or --features"):
             return _train(options, ranks, say)
     except ValueError as error:  # weights are missing, or a checkpoint is of another training
         raise BenchmarkError(str(error)) from error
@@ -187,24 +206,27 @@ def train(options: TrainOptions, say: Report = lambda text: None) -> TrainOutcom
 def _train(options: TrainOptions, ranks: Ranks, say: Report) -> TrainOutcome | None:
     recipe = recipe_of(options)
     device = chosen_device(options.device, ranks)
-    corpora = {
-        name: corpus(name, options)
-        for name in dict.fromkeys((options.dataset, *options.together, *options.pretrain))
-    }
+    if ranks.is_first:
+        warn_of_slowness(options.precision, device, say)
+    datasets = data_sets(options.roles, options.data_root)
+    folder = options.out or Path("training") / f"{options.called}-{datasets[options.dataset].name}"
+    writable(folder, "--out")
+    corpora = read(datasets, options, say if ranks.is_first else lambda text: None)
     plan = Plan(
         recipe,
-        tuple(corpora[n] for n in dict.fromkeys((options.dataset, *options.together))),
+        tuple(corpora[n] for n in (options.dataset, *options.together)),
         tuple(corpora[n] for n in options.pretrain),
         options.n_folds,
         options.scheme,
         options.training_images,
     )
-    folder = options.out or Path("training") / f"{options.called}-{plan.corpora[0].name}"
     cache = feature_cache(options)
     if options.cache:
         assert cache.folder is not None
+        check_room([plan], cache, say if ranks.is_first else lambda text: None)
         share = ranks.share if ranks.sees(cache.folder) else ranks.share_here
-        fill_cache(plan, cache, progress, share, device)
+        with disk_errors(cache.folder, "--features"):
+            fill_cache(plan, cache, progress, share, device)
         ranks.wait()
         if ranks.is_first:
             say(f"features in {cache.folder}: {cache.size() / 2**30:.2f} GiB")
@@ -232,22 +254,93 @@ def chosen_device(choice: str, ranks: Ranks) -> torch.device:
     return torch.device("cpu")
 
 
-def corpus(name: str, options: TrainOptions) -> Corpus:
-    """A data set, with its folds, as training sees it."""
-    dataset = load(name, options.data_root)
+def warn_of_slowness(precision: str, device: torch.device, say: Report) -> None:
+    """Say so if the device has no fast code for a precision."""
+    if precision == "bfloat16" and not bfloat16_is_quick(device.type):
+        say(
+            "This processor has no instructions for bfloat16, so networks may be hundreds of "
+            "times slower than in float32: leave out --precision."
+        )
+
+
+def data_sets(
+    roles: Sequence[tuple[str, str]], data_root: Path | None = None
+) -> dict[str, Dataset]:
+    """Data sets by the names or folders that they are asked for with.
+
+    Args:
+        roles: option and name or folder of each, in the order in which they count.
+
+    Raises:
+        BenchmarkError: one cannot be loaded, or two are called the same, by which weights, priors
+            and examples of one would pass for those of the other.
+    """
+    found: dict[str, Dataset] = {}
+    asked: dict[str, str] = {}
+    for option, text in roles:
+        dataset = load(text, data_root)
+        if dataset.name in asked:
+            raise BenchmarkError(
+                f"{asked[dataset.name]} and {option} {text}: both are called {dataset.name!r}, but "
+                f'data sets are told apart by name. Name another for {option}, or none (""); or '
+                "rename the folder of one if they are two."
+            )
+        asked[dataset.name] = f"{option} {text}"
+        found[text] = dataset
+    return found
+
+
+def read(datasets: Mapping[str, Dataset], options: TrainOptions, say: Report) -> dict[str, Corpus]:
+    """Data sets as training sees them; an image that several hold has one fold in all of them."""
+    apart = [corpus(dataset, options) for dataset in datasets.values()]
+    together = with_one_fold_each(apart, list(datasets.values()))
+    for before, after in zip(apart, together):
+        if moved := int((before.folds != after.folds).sum()):
+            say(
+                f"{moved} images of {after.name} take the folds that they have in another data "
+                "set: no readout learns from a copy of an image that it is tested on"
+            )
+    return dict(zip(datasets, together))
+
+
+def corpus(dataset: Dataset, options: TrainOptions) -> Corpus:
+    """A data set, with folds of its own, as training sees it."""
     return Corpus.of(
         dataset.name,
         training_data(dataset),
         dataset.content_hash,
         image_folds(dataset, options.n_folds, options.seed),
-        partial(tqdm, desc=f"reading {name}", unit="image", disable=not Ranks.here().is_first),
+        partial(
+            tqdm, desc=f"reading {dataset.name}", unit="image", disable=not Ranks.here().is_first
+        ),
     )
 
 
 def feature_cache(options: TrainOptions) -> FeatureCache:
     """Where features are kept: a folder, or nowhere."""
     folder = (options.features or default_folder()) if options.cache else None
-    return FeatureCache(folder, options.precision)
+    return FeatureCache(folder, options.precision, required=options.cache)
+
+
+def check_room(plans: Sequence[Plan], cache: FeatureCache, say: Report) -> None:
+    """Say how much the features take that are still to be computed, if any.
+
+    Raises:
+        BenchmarkError: they cannot be written, or the disk lacks the room for them.
+    """
+    assert cache.folder is not None
+    needed = missing_bytes(plans, cache)
+    if not needed:
+        return
+    free = shutil.disk_usage(writable(cache.folder, "--features")).free
+    text = f"features to compute: about {needed / 2**30:.2f} GiB, in {cache.folder}"
+    if needed > free:
+        raise BenchmarkError(
+            f"{text}; its disk has {free / 2**30:.2f} GiB left. Free some space, choose another "
+            "folder with --features, or keep none with --no-cache, which computes them anew in "
+            "every epoch."
+        )
+    say(text)
 
 
 def progress(items: Sequence, label: str) -> Iterable:

@@ -36,7 +36,8 @@ class Target:
         x, y: fixations to be scored, in pixels, (fixations,).
         other_x, other_y: fixations of all other images, rescaled to this image's size.
         ten_x, ten_y: those of ten other images, drawn by the run's seed (mit2014's shuffled AUC).
-        kernel_size: standard deviation of the empirical map's Gaussian, in pixels.
+        kernel_size: standard deviation of the empirical map's Gaussian, in pixels; that of mit2014
+            follows from the shape.
         seed: entropy for the metrics that draw random numbers.
     """
 
@@ -61,16 +62,22 @@ class Target:
         return filtered_points(columns, rows, self.shape, self.kernel_size)
 
     @cached_property
-    def empirical_2014(self) -> NDArray[np.float64]:
-        """Blurred binary fixation map of the MIT benchmark: zeros beyond the border.
+    def sigma_2014(self) -> float:
+        """Standard deviation of the MIT benchmark's Gaussian, in pixels.
 
-        Its Gaussian falls to one half at 8 cycles per image, the image being padded to a power of
-        two; for a longest side of 1024 that is a standard deviation of 23.99 px.
+        The Gaussian falls to one half at 8 cycles per image, the image being padded to a power of
+        two; for a longest side of 1024 that is 23.99 px.
         """
         padded = 2 ** int(np.ceil(np.log2(max(self.shape))))
-        sigma = padded * np.sqrt(np.log(2)) / (8 * np.pi * np.sqrt(2))
+        return float(padded * np.sqrt(np.log(2)) / (8 * np.pi * np.sqrt(2)))
+
+    @cached_property
+    def empirical_2014(self) -> NDArray[np.float64]:
+        """Blurred binary fixation map of the MIT benchmark: zeros beyond the border."""
         columns, rows = mit.distinct_pixels(self.x, self.y, self.shape)
-        return filtered_points(columns, rows, self.shape, sigma, mode="constant", truncate=8.0)
+        return filtered_points(
+            columns, rows, self.shape, self.sigma_2014, mode="constant", truncate=8.0
+        )
 
 
 class Maps:
@@ -103,6 +110,11 @@ class Maps:
         with np.errstate(divide="ignore"):
             return np.log(self.density)
 
+    @property
+    def ranks(self) -> NDArray[np.float64]:
+        """Ordered like the density: its logarithm if that was predicted, which has fewer ties."""
+        return self.__dict__.get("log_density", self.density)  # type: ignore[no-any-return]
+
     @cached_property
     def baseline_density(self) -> NDArray[np.float64]:
         return np.exp(self.baseline)
@@ -121,8 +133,17 @@ class Maps:
         return sim_map(self.density, target.kernel_size, len(target.x), target.rng())
 
     @cached_property
+    def blurred_2014(self) -> NDArray[np.float64]:
+        return blurred_map(self.density, self._target.sigma_2014)
+
+    @cached_property
+    def sim_2014(self) -> NDArray[np.float64]:
+        target = self._target
+        return sim_map(self.density, target.sigma_2014, len(target.x), target.rng())
+
+    @cached_property
     def equalised(self) -> NDArray[np.float64]:
-        return mit.equalised(self.density)
+        return mit.equalised(self.ranks)
 
     @cached_property
     def shuffled_equalised(self) -> NDArray[np.float64]:
@@ -132,9 +153,8 @@ class Maps:
 class NaiveMaps(Maps):
     """The plain density for every metric, as if a model had submitted one saliency map."""
 
-    shuffled = blurred = sim = equalised = shuffled_equalised = property(  # type: ignore[assignment]
-        lambda self: self.density
-    )
+    shuffled = blurred = sim = property(lambda self: self.density)  # type: ignore[assignment]
+    blurred_2014 = sim_2014 = equalised = shuffled_equalised = shuffled  # type: ignore[assignment]
 
 
 #: ``--maps`` on the command line.
@@ -145,7 +165,10 @@ Variant = Callable[[Target, Maps], "NDArray[np.float64] | float"]
 
 
 def protocol(**metadata: Any) -> Callable[[Factory], Factory]:
-    """Register a protocol (literal keyword arguments: name, title, summary, citation)."""
+    """Register a protocol (literal keyword arguments: name, title, summary, citation).
+
+    ``own_kernel=True`` says that it has a Gaussian of its own for blurred maps.
+    """
     return lambda factory: factory
 
 
@@ -160,7 +183,7 @@ def tuebingen() -> dict[str, Variant]:
     return {
         "LL": lambda t, m: log_likelihood(m.log_density, t.x, t.y),
         "IG": lambda t, m: information_gain(m.log_density, m.baseline, t.x, t.y),
-        "AUC": lambda t, m: auc(m.density, t.x, t.y),
+        "AUC": lambda t, m: auc(m.ranks, t.x, t.y),
         "sAUC": lambda t, m: shuffled_auc(m.shuffled, t.x, t.y, t.other_x, t.other_y),
         "NSS": lambda t, m: nss(m.density, t.x, t.y),
         "KL": lambda t, m: kl_divergence(m.blurred, t.empirical),
@@ -174,6 +197,7 @@ def tuebingen() -> dict[str, Variant]:
     title="MIT 2014",
     summary="Matlab definitions of the older board: distinct pixels, AUC-Judd, stepped thresholds",
     citation="Bylinskii, Judd, Oliva, Torralba, Durand 2019, TPAMI 41(3)",
+    own_kernel=True,
 )
 def mit2014() -> dict[str, Variant]:
     """The MIT Saliency Benchmark's definitions of 2014-16; LL, which it lacks, as in tuebingen."""
@@ -186,7 +210,7 @@ def mit2014() -> dict[str, Variant]:
             m.shuffled_equalised, t.x, t.y, t.ten_x, t.ten_y, t.rng()
         ),
         "NSS": lambda t, m: mit.nss_distinct(m.density, t.x, t.y),
-        "KL": lambda t, m: kl_divergence(m.blurred, t.empirical_2014),
-        "CC": lambda t, m: correlation(m.blurred, t.empirical_2014),
-        "SIM": lambda t, m: mit.similarity_min_max(m.sim, t.empirical_2014),
+        "KL": lambda t, m: kl_divergence(m.blurred_2014, t.empirical_2014),
+        "CC": lambda t, m: correlation(m.blurred_2014, t.empirical_2014),
+        "SIM": lambda t, m: mit.similarity_min_max(m.sim_2014, t.empirical_2014),
     }

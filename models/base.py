@@ -1,4 +1,8 @@
-"""The contract of a model: a pysaliency.Model that states what it is and what it was trained on."""
+"""The contract of a model: a pysaliency.Model that states what it is and what it was trained on.
+
+A model whose predictions contain the centre bias that it was fitted with says how, by a method
+``centerbias_exponent(centerbias, stimulus)``: see :func:`centerbias_exponent`.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,8 @@ class ModelSpec:
         kind: "baseline" (knows no image), "model", or "ceiling" (knows the measured fixations);
             ceilings are never ranked with models.
         trained_on: names of the data sets the parameters were fitted on; "scored" stands for the
-            data set being scored, with the scored image or subject held out.
+            data set being scored, with the scored image or subject held out, "scored-in-sample"
+            for it with nothing held out.
         held_out: predictions for images it was trained on come from readouts that never saw them.
         needs: names of fitted models that ``fit`` takes as keyword arguments.
         version: rises exactly when the model's predictions change.
@@ -41,21 +46,42 @@ class ModelSpec:
     held_out: bool = False
 
 
+#: In ``trained_on``: the fixations being scored, none of them held out.
+IN_SAMPLE = "scored-in-sample"
+
+
 def seen_in_training(spec: ModelSpec, dataset: str) -> bool:
     """Whether scores on ``dataset`` are on images that the model was trained on, none held out.
 
     Capitals do not matter, and parts and copies count: a model trained on "salicon" has seen
     "salicon-train", one trained on "mit1003" has seen "mit1003-1024x768" and "pysaliency-mit1003".
-    Names starting with "scored" stand for a contract of their own (see ``trained_on``).
+    Names starting with "scored" stand for a contract of their own (see ``trained_on``), of which
+    IN_SAMPLE has seen every data set that is scored.
     """
     if spec.held_out:
         return False
+    if IN_SAMPLE in spec.trained_on:
+        return True
     scored = dataset.lower().removeprefix("pysaliency-")
     for trained in spec.trained_on:
         known = trained.lower().removeprefix("pysaliency-")
         if f"{known}-".startswith(f"{scored}-") or f"{scored}-".startswith(f"{known}-"):
             return True
     return False
+
+
+def centerbias_exponent(model: Any, centerbias: Any, stimulus: Any) -> float:
+    """The exponent w of a centre bias in a model's density, ``p ~ centerbias ** w * rest``.
+
+    The shuffled AUC needs it: the centre biases in the predictions for other images know the
+    fixations on this one, unlike its own.
+
+    Returns:
+        What the model's method of this name returns, where it has one; 0, also for predictions that
+        contain another centre bias than this object.
+    """
+    stated = getattr(model, "centerbias_exponent", None)
+    return 0.0 if stated is None else float(stated(centerbias, stimulus))
 
 
 def model(**metadata: Any) -> Callable[[Registered], Registered]:

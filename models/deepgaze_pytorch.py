@@ -17,6 +17,8 @@ from models.centerbias import CenterBias
 from models.deepgaze.images import as_rgb
 
 PACKAGE = "deepgaze_pytorch"
+#: Pixels per degree of visual angle that its networks were trained at.
+PIXELS_PER_DEGREE = 35.0
 _INSTALL = "pip install git+https://github.com/matthias-k/DeepGaze"
 
 
@@ -59,6 +61,15 @@ def _weights_hash(name: str) -> str:
     return digest.hexdigest()
 
 
+def _resized(values: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
+    """Bilinear, (1, channels, height, width); averaged where pixels are made larger."""
+    if tuple(values.shape[-2:]) == shape:
+        return values
+    return torch.nn.functional.interpolate(
+        values, size=shape, mode="bilinear", align_corners=False, antialias=True
+    )
+
+
 class DeepGazePytorch(pysaliency.Model):
     """A network of the package, given the data set's centre bias as its prior.
 
@@ -66,8 +77,12 @@ class DeepGazePytorch(pysaliency.Model):
     log of a density over the same pixels as (1, height, width), both float32, and returns the log
     density, (1, height, width) or (1, 1, height, width); as the package's documentation has it.
 
+    Where the pixels per degree are known and not PIXELS_PER_DEGREE, image and prior are resized to
+    that, and the predicted log density is interpolated back.
+
     Args:
         centerbias: prior, with the scored image left out.
+        pixels_per_degree: of the images, None where unknown: they are taken as they are.
 
     Raises:
         UnavailableError: the package is not on this machine, or its weights cannot be fetched.
@@ -75,9 +90,10 @@ class DeepGazePytorch(pysaliency.Model):
 
     network_class: ClassVar[str]
 
-    def __init__(self, centerbias: CenterBias):
+    def __init__(self, centerbias: CenterBias, pixels_per_degree: float | None = None):
         super().__init__(caching=False)
         self.centerbias = centerbias
+        self.zoom = PIXELS_PER_DEGREE / pixels_per_degree if pixels_per_degree else 1.0
         _network(self.network_class)  # what is missing, is missing now
 
     @property
@@ -85,24 +101,38 @@ class DeepGazePytorch(pysaliency.Model):
         """Of the network's weights: another hash, other predictions."""
         return _weights_hash(self.network_class)
 
+    @property
+    def parameters(self) -> dict[str, float]:
+        """By what images are resized before the network sees them, for the record."""
+        return {"zoom": self.zoom}
+
     @classmethod
     def fit(cls, data: TrainingData, centerbias: CenterBias) -> DeepGazePytorch:
         """The network as its authors trained it, with the data set's centre bias."""
-        return cls(centerbias)
+        return cls(centerbias, data.pixels_per_degree)
 
     @torch.inference_mode()
     def log_density(self, stimulus: Any) -> NDArray[np.float64]:
         """Natural log of the density of a stimulus or image array, (height, width)."""
         rgb = as_rgb(stimulus).astype(np.float32).transpose(2, 0, 1)
-        prior = self.centerbias.log_density(stimulus).astype(np.float32)
-        predicted = _network(self.network_class)(
-            torch.from_numpy(np.ascontiguousarray(rgb))[None].to(_device()),
-            torch.from_numpy(prior)[None].to(_device()),
-        )
-        log_density = predicted.cpu().numpy().reshape(prior.shape).astype(np.float64)
+        image = torch.from_numpy(np.ascontiguousarray(rgb))[None]
+        prior = torch.from_numpy(self.centerbias.log_density(stimulus).astype(np.float32))[None]
+        shape = (int(prior.shape[1]), int(prior.shape[2]))
+        seen = (max(1, round(shape[0] * self.zoom)), max(1, round(shape[1] * self.zoom)))
+        image = _resized(image, seen)
+        if seen != shape:
+            prior = _resized(prior[None], seen)[0]
+            prior = prior - prior.logsumexp(dim=(1, 2), keepdim=True)
+        predicted = _network(self.network_class)(image.to(_device()), prior.to(_device()))
+        predicted = _resized(predicted.cpu().reshape(1, 1, *seen), shape)
+        log_density = predicted.numpy().reshape(shape).astype(np.float64)
         # single precision leaves the sum of a large image's density off by more than 1e-5
         peak = log_density.max()
         return log_density - (peak + np.log(np.exp(log_density - peak).sum()))  # type: ignore[no-any-return]
+
+    def centerbias_exponent(self, centerbias: Any, stimulus: Any) -> float:
+        """1 for the centre bias that is the prior (:mod:`models.base`)."""
+        return float(centerbias is self.centerbias)
 
     def _log_density(self, stimulus: Any) -> NDArray[np.float64]:
         return self.log_density(stimulus)

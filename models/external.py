@@ -14,7 +14,7 @@ from typing import Any
 
 import pysaliency
 
-from models.base import ModelSpec, TrainingData, UnavailableError
+from models.base import IN_SAMPLE, ModelSpec, TrainingData, UnavailableError
 from models.saliency_map import SaliencyMap
 
 #: In place of data sets where nobody has said what a model was trained on.
@@ -36,11 +36,13 @@ class External:
         origin: "package.module:attribute", or a file of trained readouts.
         target: a model, its class, or a callable that returns one.
         spec: what is known of it; the spec of the target, where it has one.
+        stated: whether the user has said what it was trained on.
     """
 
     origin: str
     target: Any
     spec: ModelSpec
+    stated: bool = False
 
     @classmethod
     def load(cls, origin: str, name: str | None = None) -> External:
@@ -79,6 +81,9 @@ class External:
     ) -> pysaliency.Model | pysaliency.SaliencyMapModel:
         """The model, with its spec: fitted if it can be, called if it is a class or a callable.
 
+        A fitted one of which neither its spec nor the user says what it was trained on counts as
+        trained on what is scored, none of it held out.
+
         Args:
             needs: fitted models by name, those that the spec asks for.
 
@@ -87,9 +92,12 @@ class External:
         """
         target = self.target
         arguments: tuple[Any, ...] = ()
+        spec = self.spec
         if not _is_model(target):
             if hasattr(target, "fit") and not _is_map(target):
                 target, arguments = target.fit, (data,)
+                if not self.stated and not spec.held_out and spec.trained_on in ((), UNKNOWN):
+                    spec = replace(spec, trained_on=(IN_SAMPLE,))
             else:
                 needs = {}
             built = self._called(target, arguments, needs)
@@ -101,7 +109,7 @@ class External:
                 "expected a pysaliency.Model or pysaliency.SaliencyMapModel."
             )
         try:
-            built.spec = self.spec
+            built.spec = spec
             built.origin = self.origin
         except AttributeError as error:
             raise ExternalError(f"{self.origin}: its spec cannot be set ({error}).") from error

@@ -10,7 +10,7 @@ import numpy as np
 import pysaliency
 from numpy.typing import NDArray
 
-from models.base import TrainingData, image_shape, model
+from models.base import TrainingData, UnavailableError, image_shape, model
 from models.centerbias import CenterBias
 from models.kde import Points, density_map, kernel_columns, other_counts, pair_sums
 from models.mixture_fit import MixtureFit, fit_mixture
@@ -106,6 +106,7 @@ class GoldStandard(_SubjectDensity):
         """Fit bandwidth (pixels) and both weights by leave-one-subject-out likelihood.
 
         Raises:
+            UnavailableError: no image was seen by two subjects.
             ValueError: there is no fixation.
         """
         points = Points.sorted_by_image(
@@ -116,6 +117,11 @@ class GoldStandard(_SubjectDensity):
             data.sizes,
         )
         others = other_counts(points)
+        if len(others) and not others.any():
+            raise UnavailableError(
+                "the gold standard needs two subjects on an image, to predict one from the other; "
+                "no image of this data set was seen by two."
+            )
         per_image = np.diff(points.starts)
         areas = np.repeat(points.heights * points.widths, per_image)
         prior = np.empty(len(points.x))
@@ -138,6 +144,8 @@ class GoldStandard(_SubjectDensity):
     ) -> Iterator[tuple[int, NDArray[np.float64]]]:
         """Yield (subject, density from all others) for each subject with a fixation here.
 
+        A subject whom nobody else can predict, alone on this image, has NaN at every pixel.
+
         Args:
             stimulus: an image of the data set.
             centerbias: its log density for this image, where the caller has it already.
@@ -156,8 +164,8 @@ class GoldStandard(_SubjectDensity):
         total = down @ across.T
         for subject in np.unique(subjects):
             own = subjects == subject
-            if own.all():  # nobody else looked at this image
-                yield int(subject), prior / (1.0 - self.mixture.weights[0])
+            if own.all():  # nobody else looked at this image: there is no gold standard
+                yield int(subject), np.full(shape, np.nan)
                 continue
             density = down[:, own] @ across[:, own].T
             np.subtract(total, density, out=density)
@@ -177,6 +185,8 @@ class GoldStandard(_SubjectDensity):
     ) -> NDArray[np.float64]:
         """Log density from all subjects but ``attributes["subjects"]``, (height, width).
 
+        NaN if nobody else looked at this image.
+
         Raises:
             ValueError: no subject is given, or it has no fixation on this image.
         """
@@ -190,7 +200,10 @@ class GoldStandard(_SubjectDensity):
     def log_likelihoods(
         self, stimuli: Any, fixations: Any, verbose: bool = False
     ) -> NDArray[np.float64]:
-        """Natural log density of each fixation from all subjects but its own, (fixations,)."""
+        """Natural log density of each fixation from all subjects but its own, (fixations,).
+
+        NaN for subjects who are alone on an image.
+        """
         result = np.full(len(fixations.x), np.nan)
         for n in np.unique(fixations.n):
             here = fixations.n == n

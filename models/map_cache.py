@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
@@ -12,13 +13,49 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.deepgaze.files import VARIABLE, folder_in, load_array, save_array
+from models.best_effort import save_if_possible
+from models.deepgaze.files import VARIABLE, folder_in, load_array
 
 #: Memory for the maps made last, in bytes.
 KEPT_BYTES = 2**28
 
 Map = NDArray[np.float32]
-_kept: OrderedDict[tuple[str, str], Map] = OrderedDict()
+Key = tuple[str, str]
+
+
+class Memory:
+    """The values that were used last, of KEPT_BYTES together or a single one; threads share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._maps: OrderedDict[Key, Map] = OrderedDict()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._maps)
+
+    def get(self, key: Key) -> Map | None:
+        with self._lock:
+            found = self._maps.get(key)
+            if found is not None:
+                self._maps.move_to_end(key)
+            return found
+
+    def add(self, key: Key, values: Map) -> None:
+        with self._lock:
+            replaced = self._maps.pop(key, None)  # another thread may have made the same
+            self._bytes += values.nbytes - (0 if replaced is None else replaced.nbytes)
+            self._maps[key] = values
+            while len(self._maps) > 1 and self._bytes > KEPT_BYTES:
+                self._bytes -= self._maps.popitem(last=False)[1].nbytes
+
+    def clear(self) -> None:
+        with self._lock:
+            self._maps.clear()
+            self._bytes = 0
+
+
+_kept = Memory()
 
 
 def kept(identity: str, image_hash: str, module: str, make: Callable[[], Map]) -> Map:
@@ -32,12 +69,12 @@ def kept(identity: str, image_hash: str, module: str, make: Callable[[], Map]) -
         module: where the model is defined.
     """
     key = identity, image_hash
-    if key not in _kept:
-        _kept[key] = _from_disk(identity, image_hash, module, make)
-        while len(_kept) > 1 and sum(each.nbytes for each in _kept.values()) > KEPT_BYTES:
-            _kept.popitem(last=False)
-    _kept.move_to_end(key)
-    return _kept[key]
+    found = _kept.get(key)
+    if found is None:
+        # threads that want the same map at once make it twice, rather than wait for each other
+        found = _from_disk(identity, image_hash, module, make)
+        _kept.add(key, found)
+    return found
 
 
 def forget() -> None:
@@ -56,7 +93,7 @@ def _from_disk(identity: str, image_hash: str, module: str, make: Callable[[], M
     if values is not None and values.dtype == np.float32 and values.ndim == 2 and values.size:
         return np.array(values)
     made = make()
-    save_array(file, made)
+    save_if_possible(Path(folder), file, made)
     return made
 
 

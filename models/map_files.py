@@ -17,10 +17,11 @@ import stat
 import struct
 import tarfile
 import tempfile
+import threading
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -230,6 +231,11 @@ class _Zip(_Archive):
         return self._archive().open(name)
 
 
+#: All members of a tar file are read through one position in it, which threads would take from
+#: each other.
+_one_at_a_time = threading.RLock()
+
+
 class _Tar(_Archive):
     def _archive(self) -> tarfile.TarFile:
         if self._handle is None:
@@ -265,15 +271,18 @@ class _Tar(_Archive):
             if not info.isdir()
         ]
 
-    def _open(self, name: str) -> AbstractContextManager[IO[bytes]]:
-        archive = self._archive()
-        try:
-            member = archive.getmember(name)
-        except KeyError:
-            member = archive.getmember(f"./{name}")
-        stream = archive.extractfile(member)
-        assert stream is not None  # only plain files are listed
-        return stream
+    @contextmanager
+    def _open(self, name: str) -> Iterator[IO[bytes]]:
+        with _one_at_a_time:
+            archive = self._archive()
+            try:
+                member = archive.getmember(name)
+            except KeyError:
+                member = archive.getmember(f"./{name}")
+            stream = archive.extractfile(member)
+            assert stream is not None  # only plain files are listed
+            with stream:
+                yield stream
 
     def _values(self, name: str) -> NDArray:
         with self._open(name) as stream:  # numpy takes such a stream for a file of its own

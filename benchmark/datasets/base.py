@@ -119,25 +119,34 @@ class Dataset:
     def groups(self) -> np.ndarray:
         """Index of the first image that looks the same, int array (images,).
 
-        Duplicates, also re-encoded ones, are images of one size whose 16x16 grey thumbnails differ
-        by less than one grey level on average. They share folds, so that none leaks into another.
+        Duplicates, also re-encoded ones, are images of one size whose grey thumbnails differ by
+        little on average and nowhere by much (:func:`benchmark.datasets.look_alikes.first_alike`).
+        They share folds, so that none leaks into another.
 
         Raises:
             DataError: an image file is damaged.
         """
         # Looking the same is not transitive: whatever is linked, through however many copies, is
         # one group, so that groups do not depend on the order of the images.
-        thumbnails = np.empty((len(self), SIDE, SIDE), dtype=np.uint8)
+        return first_alike(self.thumbnails(), self.sizes)
+
+    def thumbnails(self) -> np.ndarray:
+        """Grey levels of the images made small, uint8 array (images, SIDE, SIDE).
+
+        Raises:
+            DataError: an image file is damaged.
+        """
+        made = np.empty((len(self), SIDE, SIDE), dtype=np.uint8)
         for n in range(len(self)):
-            thumbnails[n] = self._thumbnail(n)
-        return first_alike(thumbnails, self.sizes)
+            made[n] = self._thumbnail(n)
+        return made
 
     def _thumbnail(self, n: int) -> np.ndarray:
         if isinstance(self.stimuli, pysaliency.FileStimuli):
             file = self.stimuli.filenames[n]
             try:
                 with Image.open(file) as image:
-                    image.draft("L", (64, 64))
+                    image.draft("L", (4 * SIDE, 4 * SIDE))
                     seen_through = has_transparency(image)
                     grey = _on_white(file) if seen_through else image.convert("L")
             # Image libraries raise anything from OSError to SyntaxError on damaged files.
@@ -147,7 +156,8 @@ class Dataset:
                 ) from error
         else:
             grey = Image.fromarray(np.asarray(self.stimuli.stimuli[n])).convert("L")
-        return np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BOX))
+        # boxes would hold a pixel more or less, and so differ between a copy's encodings
+        return np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
 
     def subset(self, indices: Sequence[int] | np.ndarray, name: str) -> Dataset:
         """The data set of the images ``indices`` alone, under a new name."""

@@ -11,7 +11,7 @@ import imageio.v3 as imageio
 import numpy as np
 import pysaliency
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 
 from benchmark.errors import DataError
 
@@ -111,20 +111,45 @@ def _shape(file: Path) -> tuple[int, ...]:
     return (height, width) if channels == 1 else (height, width, channels)
 
 
+def is_turned(image: Image.Image) -> bool:
+    """Whether an image's EXIF orientation has viewers turn or mirror it; decodes a PNG."""
+    return image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+
+
+def _turned(file: Path) -> str:
+    return (
+        f"{file}: is stored turned, with an EXIF orientation, so it is unknown which way fixations "
+        "and predictions lie; save it upright, without the tag."
+    )
+
+
+def _turned_by_header(file: Path) -> bool:
+    with Image.open(file) as image:
+        # a PNG without the tag in front would be decoded in search of it
+        return (image.format != "PNG" or "exif" in image.info) and is_turned(image)
+
+
 def _unreadable(file: Path, error: Exception) -> str:
     return f"{file}: cannot be read as an image ({error}); replace it with an intact copy."
 
 
-def open_stimuli(files: Sequence[Path]) -> ImageFiles:
+def open_stimuli(files: Sequence[Path], as_stored: bool = False) -> ImageFiles:
     """Stimuli that are read from ``files`` when needed, and not kept in memory.
 
+    Args:
+        as_stored: fixations are known to lie on the pixels as they are stored, whatever an EXIF
+            orientation says.
+
     Raises:
-        DataError: lists every file that is missing or is no image. Pixels are not decoded here.
+        DataError: lists every file that is missing, is no image or is stored turned. Pixels are not
+            decoded here.
     """
     shapes, problems = [], []
     for file in files:
         try:
             shapes.append(_shape(file))
+            if not as_stored and _turned_by_header(file):
+                problems.append(_turned(file))
         except FileNotFoundError:
             problems.append(f"{file}: this image is missing; put it there.")
         # Image libraries raise anything from OSError to SyntaxError on bytes that are no image.
@@ -139,6 +164,7 @@ def decode_problem(file: Path) -> str | None:
     """What is wrong with an image file, found by decoding all of it; None if nothing is."""
     try:
         with Image.open(file) as image:
+            turned = is_turned(image)  # before Pillow turns a TIFF
             image.load()
             mode, frames = image.mode, getattr(image, "n_frames", 1)
             is_photo_with_extras = image.format == "MPO"
@@ -146,6 +172,8 @@ def decode_problem(file: Path) -> str | None:
         return f"{file}: this image is missing; put it there."
     except Exception as error:
         return _unreadable(file, error)
+    if turned:
+        return _turned(file)
     if mode not in ("L", "LA", "P", "RGB", "RGBA"):
         return f"{file}: has the colour mode {mode}; convert it to 8-bit RGB or grey."
     if frames > 1 and not is_photo_with_extras:

@@ -117,7 +117,8 @@ def _read(file: Path) -> Any:
 
 def _check_sizes(stimuli: Any) -> None:
     """Raises DataError: lists images that are missing, or no longer of the size stored."""
-    found = images.open_stimuli([Path(file) for file in stimuli.filenames])
+    files = [Path(file) for file in stimuli.filenames]
+    found = images.open_stimuli(files, as_stored=True)  # as pysaliency reads them
     problems = [
         f"{file}: is {is_now[1]}x{is_now[0]}, but was {was[1]}x{was[0]} when pysaliency stored its "
         "fixations; restore the original image."

@@ -17,12 +17,19 @@ from benchmark.fuzzing.worker import Worker
 
 @dataclass
 class Tally:
-    """Outcomes of one target, and an input for each kind of failure."""
+    """Outcomes of one target, and an input for each kind of failure.
+
+    Attributes:
+        seconds: for which inputs were tried, where that was what ended it.
+        command: what makes it again.
+    """
 
     target: Target
     engine: str = "mutations"
     counts: Counter[str] = field(default_factory=Counter)
     failures: dict[str, bytes] = field(default_factory=dict)
+    seconds: int | None = None
+    command: str = ""
 
     @property
     def inputs(self) -> int:

@@ -16,7 +16,7 @@ from benchmark.errors import BenchmarkError
 from benchmark.fuzzing.campaign import Tally
 from benchmark.fuzzing.target import CRASH, HANG, Outcome, Target
 
-#: Of one input, for atheris, which counts in whole seconds.
+#: Of one input, for atheris, which counts in whole seconds; a hang takes as long.
 _SECONDS = 10
 _LIMITS = ("-rss_limit_mb=4096", f"-timeout={_SECONDS}", "-max_len=200000", "-len_control=0")
 
@@ -31,53 +31,60 @@ def require() -> None:
 
 
 def guided(target: Target, seconds: int) -> Tally:
-    """Have atheris try inputs for so long; after a hang or a dead process it starts anew."""
-    tally = Tally(target, "atheris")
-    end = time.monotonic() + seconds
+    """Have atheris try inputs for so long; after a hang or a dead process it starts anew.
+
+    The time begins when inputs are tried: imports, seconds for readers of weights, do not count.
+    """
+    tally = Tally(target, "atheris", seconds=seconds)
+    left = float(seconds)
     with tempfile.TemporaryDirectory(prefix="fuzzing-") as name:
         folder = Path(name)
         corpus = folder / "corpus"
         corpus.mkdir()
         for n, content in enumerate(target.seeds()):
             (corpus / f"seed-{n}").write_bytes(content)
-        while (left := round(end - time.monotonic())) > 0:
+        while left >= 1:
             command = [
                 sys.executable,
                 "-m",
                 "benchmark.fuzzing.guided",
                 target.name,
                 name,
-                str(left),
+                str(round(left)),
             ]
             done = subprocess.run(command, capture_output=True, check=False)
             counted = _merge(tally, folder)
             artifacts = sorted(folder.glob("artifact-*"))
+            if done.returncode and not counted and not artifacts:
+                text = done.stderr.decode(errors="replace")[-500:]
+                raise BenchmarkError(f"atheris cannot fuzz {target.name}: {text}")
+            left -= max(counted, 1.0)
             if done.returncode:
-                if not counted and not artifacts:
-                    text = done.stderr.decode(errors="replace")[-500:]
-                    raise BenchmarkError(f"atheris cannot fuzz {target.name}: {text}")
                 kind = HANG if any("timeout" in file.name for file in artifacts) else CRASH
                 content = artifacts[0].read_bytes() if artifacts else b""
                 tally.add(content, Outcome(kind, f"the process ended with {done.returncode}"))
+                left -= _SECONDS if kind == HANG else 0
+            else:
+                left = 0
             for file in artifacts:
                 file.unlink()
     return tally
 
 
-def _merge(tally: Tally, folder: Path) -> bool:
-    """Add what a process has counted; whether it counted anything."""
+def _merge(tally: Tally, folder: Path) -> float:
+    """Add what a process has counted; the seconds that it has tried inputs for."""
     file = folder / "counts.json"
     if not file.is_file():
-        return False
-    for detail, counts in json.loads(file.read_text(encoding="utf-8")).items():
-        tally.counts[detail] += counts
+        return 0.0
+    told = json.loads(file.read_text(encoding="utf-8"))
+    tally.counts.update(told["counts"])
     for known in folder.glob("failure-*.json"):
         outcome = Outcome(*json.loads(known.read_text(encoding="utf-8")))
         tally.counts[outcome.kind] -= 1  # it is counted already
         tally.add(known.with_suffix(".bin").read_bytes(), outcome)
         known.unlink()
     file.unlink()
-    return True
+    return float(told["seconds"])
 
 
 def _fuzz(name: str, folder: Path, seconds: int) -> None:
@@ -100,8 +107,8 @@ def _fuzz(name: str, folder: Path, seconds: int) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter()
     seen: set[str] = set()
-    written = time.monotonic()
     confine(1024)
+    began = written = time.monotonic()
 
     def one(content: bytes) -> None:
         nonlocal written
@@ -116,7 +123,8 @@ def _fuzz(name: str, folder: Path, seconds: int) -> None:
             place.write_text(json.dumps([outcome.kind, outcome.detail]), encoding="utf-8")
         if time.monotonic() - written > 0.5:  # atheris ends the process without asking
             written = time.monotonic()
-            (folder / "counts.json").write_text(json.dumps(counts), encoding="utf-8")
+            told = {"seconds": written - began, "counts": counts}
+            (folder / "counts.json").write_text(json.dumps(told), encoding="utf-8")
 
     def change(content: bytes, longest: int, seed: int) -> bytes:
         rng = random.Random(seed)

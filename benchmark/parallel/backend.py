@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +12,11 @@ from typing import Any
 from joblib import effective_n_jobs
 
 from benchmark.errors import BenchmarkError
+from benchmark.parallel.attendance import Attendance
 
 BACKENDS = ("loky", "threading", "dask")
-#: Seconds to wait for a scheduler to answer, and for the first worker: a cluster's queue is slow.
-PATIENCE, WORKER_PATIENCE = 20, 600
+#: Seconds to wait for a scheduler to answer.
+PATIENCE = 20
 
 
 @dataclass(frozen=True)
@@ -57,37 +58,56 @@ class Backend:
         return self.jobs == 1 and self.name != "dask"
 
     @contextmanager
-    def started(self) -> Iterator[Workers]:
-        """The workers, for as long as the context lasts.
+    def started(self, say: Callable[[str], None] = lambda text: None) -> Iterator[Workers]:
+        """The workers, for as long as the context lasts; of a cluster, one at least is there.
+
+        Args:
+            say: told when a cluster has no worker.
 
         Raises:
-            BenchmarkError: the scheduler does not answer, or Dask is not installed.
+            BenchmarkError: the scheduler does not answer, no worker joins, or Dask is not
+                installed.
         """
         if self.name != "dask":
-            yield Workers(self, effective_n_jobs(self.jobs))
+            yield Workers(self)
             return
         with _client(self) as client:
-            try:
-                client.wait_for_workers(1, timeout=WORKER_PATIENCE)
-            except TimeoutError as error:
-                raise BenchmarkError(
-                    f"no worker has joined the scheduler at {self.scheduler} in {WORKER_PATIENCE} "
-                    "seconds. Start some (`dask worker ADDRESS`), then run the same command again."
-                ) from error
-            yield Workers(self, sum(client.ncores().values()), client)
+            attendance = Attendance(client, say)
+            attendance.wait()
+            yield Workers(self, client, attendance)
 
 
 @dataclass(frozen=True)
 class Workers:
-    """What computes: ``count`` things at a time.
+    """What computes.
 
     Attributes:
         client: of a Dask cluster, None for others.
+        attendance: of its workers.
     """
 
     backend: Backend
-    count: int
     client: Any = None
+    attendance: Any = None
+
+    @property
+    def count(self) -> int:
+        """How many things are computed at a time; a cluster's number changes."""
+        if self.client is None:
+            return effective_n_jobs(self.backend.jobs)
+        return max(1, self.attendance.cores())
+
+    @property
+    def described(self) -> str:
+        """What messages call them."""
+        return "worker processes" if self.client is None else "all workers of the cluster"
+
+    @property
+    def remedy(self) -> str:
+        """What to do where their memory is too small."""
+        if self.client is None or self.backend.scheduler is None:
+            return "Use fewer --jobs."
+        return "Start fewer workers on each machine, or ask for more memory."
 
 
 @contextmanager

@@ -1,29 +1,27 @@
-"""A function of many items, computed by several workers, in order; workers may be killed."""
+"""A function of many items, computed by several workers, which may be killed."""
 
 from __future__ import annotations
 
 import os
-import sys
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from typing import Any, TypeVar
 
-from joblib import Parallel, delayed, parallel_config
-from threadpoolctl import threadpool_limits
+from joblib import Parallel, delayed
 
 from benchmark.errors import BenchmarkError
+from benchmark.parallel import cluster
 from benchmark.parallel.backend import Backend, Workers
-from benchmark.parallel.environment import Environment
 from benchmark.parallel.following import follow
 from benchmark.parallel.shared import Shared
-from benchmark.parallel.threads import in_a_worker, side_by_side
+from benchmark.parallel.threads import in_a_worker, one_thread, side_by_side
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-#: How often work is begun again after workers died before any of it was done.
+#: How often work is begun again after workers died before the first piece of it was done.
 ATTEMPTS = 3
 
 
@@ -33,12 +31,29 @@ def ordered_map(
     workers: int | Workers,
     shared: Any = None,
 ) -> Generator[Result, None, None]:
-    """``function`` of each item, in order; any number and kind of workers gives the same bytes.
+    """``function`` of each item, in order: :func:`unordered_map`, early results kept in memory."""
+    early: dict[int, Result] = {}
+    following = 0
+    with closing(unordered_map(function, items, workers, shared)) as results:
+        for index, result in results:
+            early[index] = result
+            while following in early:
+                yield early.pop(following)
+                following += 1
 
-    Workers that die (out of memory, a machine that is gone) are replaced, and what they had not
-    finished is computed again. Close it (``contextlib.closing``) where results may be left unread:
-    the workers then end at once. Left to the garbage collector, that may happen while Python exits,
-    with tracebacks.
+
+def unordered_map(
+    function: Callable[..., Result],
+    items: Sequence[Item],
+    workers: int | Workers,
+    shared: Any = None,
+) -> Generator[tuple[int, Result], None, None]:
+    """(index, ``function`` of the item there), each as soon as it is computed.
+
+    Any number and kind of workers gives the same results. Workers that die (out of memory, a
+    machine that is gone) are replaced, and what they had not finished is computed again. Close it
+    (``contextlib.closing``) where results may be left unread: the workers then end at once. Left to
+    the garbage collector, that may happen while Python exits, with tracebacks.
 
     Args:
         workers: who computes; or a number of processes, 1 for this one, -1 for one per core.
@@ -46,102 +61,106 @@ def ordered_map(
             it before the item.
 
     Raises:
-        BenchmarkError: workers died three times over the same work, or run another version of what
-            results depend on.
+        BenchmarkError: workers died three times over the same work, run another version of what
+            results depend on, or stay away; or there is no room for what they share.
     """
     if isinstance(workers, int):
         with Backend(workers).started() as started:
-            yield from ordered_map(function, items, started, shared)
+            yield from unordered_map(function, items, started, shared)
         return
     if workers.backend.in_this_thread:
-        for item in items:
-            with threadpool_limits(1, user_api="blas"):
+        for index, item in enumerate(items):
+            with one_thread():
                 result = _call(function, shared, item)
-            yield result
+            yield index, result
         return
-    done, attempts = 0, 0
-    while done < len(items):
-        before = done
+    undone, attempts = set(range(len(items))), 0
+    while undone:
+        first = min(undone)
+        left = [(index, items[index]) for index in sorted(undone)]
         try:
-            for result in _parallel(function, items[done:], workers, shared):
-                done += 1
-                yield result
-        except _deaths() as error:
-            attempts = 1 if done > before else attempts + 1
+            for index, result in _parallel(function, left, workers, shared):
+                undone.discard(index)
+                yield index, result
+        except (BrokenExecutor, CancelledError) as error:
+            # begun in order, so work that kills its workers is soon the first that is not done
+            attempts = attempts + 1 if first in undone else 1
             if attempts >= ATTEMPTS:
                 raise BenchmarkError(
-                    f"worker processes were killed {attempts} times over the same work: is the "
-                    "memory too small for so many? Use fewer --jobs. What was computed is kept; "
+                    f"{workers.described} were killed {attempts} times over the same work: is the "
+                    f"memory too small for so many? {workers.remedy} What was computed is kept; "
                     "the same command goes on."
                 ) from error
 
 
 def _parallel(
-    function: Callable[..., Result], items: Sequence[Item], workers: Workers, shared: Any
-) -> Iterator[Result]:
-    parent = os.getpid() if workers.backend.name == "loky" else None
+    function: Callable[..., Result],
+    items: Sequence[tuple[int, Item]],
+    workers: Workers,
+    shared: Any,
+) -> Iterator[tuple[int, Result]]:
     threads = workers.backend.name == "threading"
     limits = side_by_side(workers.count) if threads else nullcontext()
     with Shared(shared, workers) as handle, limits:
-        results = _joblib(workers, handle)(
-            delayed(_call)(function, handle.value, item)
-            if threads
-            else delayed(_compute)(function, handle, item, _environment(workers), parent)
-            for item in items
-        )
-        try:
-            # "yield from" would close the results itself, with joblib's warning that some are
-            # unused
-            for result in results:  # noqa: UP028
-                yield result
-        finally:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)
-                results.close()
+        results: Generator[tuple[int, Result], None, None]
+        if workers.client is not None:
+            results = cluster.computed(_compute, function, items, handle, workers)
+        elif threads:
+            results = _joblib(workers, _indexed, function, handle.value, items)
+        else:
+            results = _joblib(workers, _compute, function, handle, items, os.getpid())
+        with closing(results):
+            yield from results
 
 
-def _joblib(workers: Workers, handle: Shared) -> Parallel:
-    if workers.client is None:
-        return Parallel(
-            workers.backend.jobs,
-            backend=workers.backend.name,
-            return_as="generator",
-            pre_dispatch="2*n_jobs",
-        )
-    with parallel_config("dask", client=workers.client, scatter=[handle]):
-        return Parallel(return_as="generator", pre_dispatch="2*n_jobs")
-
-
-def _environment(workers: Workers) -> Environment | None:
-    """What workers are compared with; those on this machine run what this process runs."""
-    return Environment.here() if workers.backend.scheduler else None
+def _joblib(
+    workers: Workers,
+    call: Callable[..., tuple[int, Result]],
+    function: Callable[..., Result],
+    shared: Any,
+    items: Sequence[tuple[int, Item]],
+    *further: Any,
+) -> Generator[tuple[int, Result], None, None]:
+    parallel = Parallel(
+        workers.backend.jobs,
+        backend=workers.backend.name,
+        return_as="generator_unordered",
+        pre_dispatch="2*n_jobs",
+    )
+    results = parallel(delayed(call)(function, shared, *item, *further) for item in items)
+    try:
+        # "yield from" would close the results itself, with joblib's warning that some are unused
+        for result in results:  # noqa: UP028
+            yield result
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            results.close()
 
 
 def _compute(
     function: Callable[..., Result],
-    handle: Shared,
+    handle: Any,
+    index: int,
     item: Item,
-    environment: Environment | None,
-    parent: int | None,
-) -> Result:
-    """In a worker: one call."""
-    if environment is not None:
-        environment.check()
+    parent: int | None = None,
+) -> tuple[int, Result]:
+    """In a worker: one call.
+
+    Args:
+        parent: process with which this one is to end, None for one that others look after.
+    """
     if parent is not None:
         follow(parent)
     in_a_worker()
-    return _call(function, handle.value, item)
+    return _indexed(function, handle.value, index, item)
+
+
+def _indexed(
+    function: Callable[..., Result], shared: Any, index: int, item: Item
+) -> tuple[int, Result]:
+    return index, _call(function, shared, item)
 
 
 def _call(function: Callable[..., Result], shared: Any, item: Item) -> Result:
     return function(item) if shared is None else function(shared, item)
-
-
-def _deaths() -> tuple[type[BaseException], ...]:
-    """What the death of a worker is told by."""
-    found: tuple[type[BaseException], ...] = (BrokenExecutor, CancelledError)
-    if "distributed" in sys.modules:
-        from distributed.scheduler import KilledWorker
-
-        found += (KilledWorker,)
-    return found

@@ -8,14 +8,15 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 SHARD = 16
+#: Shards at least, where there is so much work: workers may yet come, and none is to wait for one.
+SHARDS = 1024
 
 
-def shards(items: Sequence[Item], workers: int) -> list[list[Item]]:
-    """Consecutive pieces of at most SHARD items, enough of them to keep ``workers`` busy.
+def shards(items: Sequence[Item], most: int = SHARD) -> list[list[Item]]:
+    """Consecutive pieces, the same for any number of workers: a cluster's may join later.
 
     Args:
-        workers: how many compute at a time; one alone gets single items, so that each of its
-            results is known at once.
+        most: items in a piece at most. What is finished is known when its whole piece is.
     """
-    size = 1 if workers == 1 else max(1, min(SHARD, len(items) // (4 * workers)))
+    size = max(1, min(most, len(items) // SHARDS))
     return [list(items[start : start + size]) for start in range(0, len(items), size)]

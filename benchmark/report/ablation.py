@@ -23,6 +23,14 @@ TITLES = {
     "backbones": "Backbones and mixtures",
 }
 
+#: What a group's rows change beside what they are named for.
+NOTES = {
+    "paper": "Readouts of AlexNet are trained as DeepGaze I is here (6 epochs, softplus, a fifth "
+    "of the channels left out), those of VGG-19 as `deepgaze2-paper` (15 epochs, rectified, none "
+    "left out), so the step from one backbone to the other holds these differences, too.",
+    "images": "Epochs are as many as with all images, so that fewer images also mean fewer steps.",
+}
+
 
 def write_ablation(folder: Path, table: pd.DataFrame) -> list[Path]:
     """Write README.md and figures/ablation.{pdf,png} into the folder of an ablation."""
@@ -46,13 +54,18 @@ def markdown(table: pd.DataFrame) -> str:
         "95 % intervals are bootstraps over images: they do not cover the chance of a training, "
         "which may be as large as the smaller differences.",
         "",
-        "The command that remakes this folder is in `ablation.json`.",
+        "The command that remakes this folder is in `ablation.json`; `--only` takes the names in "
+        "the first column.",
+        "",
+        "![All variations](figures/ablation.png)",
     ]
     for group in dict.fromkeys(table["group"]):
         rows = table[table["group"] == group]
         lines += ["", f"## {TITLES.get(group, group)}", ""]
-        lines += ["| variation | IG | explained | difference from the recipe that ships |"]
-        lines += ["| --- | ---: | ---: | ---: |"]
+        if group in NOTES:
+            lines += [NOTES[group], ""]
+        lines += ["| name | variation | IG | explained | difference from the recipe that ships |"]
+        lines += ["| --- | --- | ---: | ---: | ---: |"]
         for row in rows.itertuples():
             difference = ""
             if group != "reference" and pd.notna(row.difference):
@@ -61,7 +74,8 @@ def markdown(table: pd.DataFrame) -> str:
                     f"{row.difference_high:+.3f})"
                 )
             lines.append(
-                f"| {row.description} | {row.gain:.3f} ({row.ci_low:.3f} to {row.ci_high:.3f}) | "
+                f"| `{row.variation}` | {row.description} | "
+                f"{row.gain:.3f} ({row.ci_low:.3f} to {row.ci_high:.3f}) | "
                 f"{_explained(row.explained)} | {difference} |"
             )
     return "\n".join(lines).replace("-0.", "−0.") + "\n"

@@ -27,8 +27,8 @@ def draw_curves(table: pd.DataFrame, folder: Path) -> list[Path]:
         figure = Figure(figsize=(PAGE_WIDTH, 2.2), layout="constrained")
         axes = figure.subplots(1, 2, sharey=True)
         for panel, column, title in (
-            (axes[0], "training", "training images (with dropout, during the epoch)"),
-            (axes[1], "stopping", "stopping images (after the epoch)"),
+            (axes[0], "training", "training images, all data sets (with dropout)"),
+            (axes[1], "stopping", "stopping images, first data set (after the epoch)"),
         ):
             for _, rows in table.groupby(["fold", "seed"]):
                 at = [starts[s] + e + 1 for s, e in zip(rows["stage"], rows["epoch"])]

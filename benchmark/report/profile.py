@@ -10,6 +10,8 @@ from benchmark.clock import METRIC, MODEL, Clock
 from benchmark.files import write_csv
 
 SCORING = "scoring"
+#: Time of scoring that no worker spent on an image.
+WAITING = "storing, sending, waiting"
 COLUMNS = ["part", "seconds", "calls", "share"]
 
 
@@ -40,7 +42,7 @@ def profile(phases: Clock, work: Clock, workers: int) -> pd.DataFrame:
     rows += [(scoring, *row) for row in _rows(work)]
     idle = workers * phases.seconds[SCORING] - sum(work.seconds.values())
     if work.seconds:
-        rows.append((scoring, "storing, sending, waiting", max(0.0, idle), 0))
+        rows.append((scoring, WAITING, max(0.0, idle), 0))
     table = pd.DataFrame(rows, columns=["kind", "part", "seconds", "calls"])
     table["share"] = table["seconds"] / table.groupby("kind")["seconds"].transform("sum")
     return table

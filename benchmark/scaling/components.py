@@ -11,8 +11,9 @@ import multiprocessing
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,10 +28,17 @@ DRAWS = 1000
 #: Images whose scores are resampled for more or fewer models.
 RESAMPLED = 200
 SHAPE = (120, 160)
+#: Seconds from which on a part is measured once.
+LONG = 5.0
 #: Fixations on an image, where only their total matters.
 PER_IMAGE = 100
+#: Observers, and fixations of each on an image, where fits are measured.
+OBSERVERS, PER_OBSERVER = 15, 10
+_STORE_KEYS = {model: 64 * str(number) for number, model in enumerate(MODELS)}
 #: What a part does with n things, once it is made ready.
 Prepared = Callable[[], Any]
+Part = Callable[[int, Path], Prepared]
+Task = tuple[Part, int]
 
 
 def comparing_images(n: int, folder: Path) -> Prepared:
@@ -67,26 +75,12 @@ def listing_images(n: int, folder: Path) -> Prepared:
 
 def collecting_scores(n: int, folder: Path) -> Prepared:
     """Reading n scores from the store into one table."""
-    from benchmark.evaluate import Score
     from benchmark.run import _collect
-    from benchmark.store import Store
 
     images = n // (len(MODELS) * len(METRICS))
-    keys = {model: 64 * str(number) for number, model in enumerate(MODELS)}
     evaluation: Any = SimpleNamespace(images=range(images), variants=dict.fromkeys(METRICS))
-    values = np.random.default_rng(0).random((images, len(MODELS), len(METRICS)))
-    with closing(Store(folder / "scores.sqlite")) as store:
-        store.add(
-            keys,
-            (
-                Score(model, image, metric, float(values[image, m, k]), PER_IMAGE)
-                for image in range(images)
-                for m, model in enumerate(MODELS)
-                for k, metric in enumerate(METRICS)
-            ),
-        )
-    store = Store(folder / "scores.sqlite")
-    return lambda: _collect(evaluation, MODELS, keys, store)
+    store = _store(n, folder)
+    return lambda: _collect(evaluation, MODELS, _STORE_KEYS, store)
 
 
 def statistics(n: int, folder: Path) -> Prepared:
@@ -163,33 +157,90 @@ def centre_bias(n: int, folder: Path) -> Prepared:
     return lambda: model.log_density_without(SHAPE, 0)
 
 
+def checking_the_store(n: int, folder: Path) -> Prepared:
+    """The check of every checksum in a store of n scores, once each time that a run begins."""
+    from benchmark.store import Store
+
+    with closing(_store(n, folder)):
+        pass
+    return lambda: Store(folder / "scores.sqlite").close()
+
+
+def fitting_centerbias(n: int, folder: Path) -> Prepared:
+    """The fit of the centre bias."""
+    from models.centerbias import CenterBias
+
+    CenterBias.fit(_training_data(2000))  # compiled now
+    data = _training_data(n)
+    return lambda: CenterBias.fit(data)
+
+
+def fitting_gold(n: int, folder: Path) -> Prepared:
+    """The fit of the gold standard, the centre bias being there."""
+    from models.centerbias import CenterBias
+    from models.gold_standard import GoldStandard
+
+    def fit(data: Any) -> Any:
+        return lambda: GoldStandard.fit(data, CenterBias(data, 0.05, 0.1))
+
+    fit(_training_data(2000))()  # compiled now
+    return fit(_training_data(n))
+
+
 #: Parts with what they grow with, and the numbers that are tried, in full and quickly.
-PARTS: dict[Callable[[int, Path], Prepared], tuple[str, tuple[int, ...], tuple[int, ...]]] = {
+PARTS: dict[Part, tuple[str, tuple[int, ...], tuple[int, ...]]] = {
     comparing_images: ("images", (1000, 2000, 4000, 8000, 16000), (250, 500)),
     listing_images: ("images", (2000, 8000, 32000), (250, 500)),
     reading_fixations: ("fixations", (10_000, 40_000, 160_000), (2000, 4000)),
     collecting_scores: ("scores", (16_000, 64_000, 256_000), (1600, 3200)),
     drawing_images: ("images", (8000, 16_000, 32_000), (250, 500)),
     statistics: ("scores", (16_000, 64_000, 256_000), (1600, 3200)),
+    checking_the_store: ("scores", (16_000, 64_000, 256_000), (1600, 3200)),
     writing_scores: ("scores", (16_000, 64_000, 256_000), (1600, 3200)),
+    fitting_centerbias: ("fixations", (75_000, 150_000, 300_000, 600_000), (3000, 6000)),
+    fitting_gold: ("fixations", (75_000, 150_000, 300_000, 600_000), (3000, 6000)),
     preparing: ("fixations", (100_000, 400_000, 1_600_000), (10_000, 20_000)),
     shuffled_auc: ("fixations", (100_000, 400_000, 1_600_000), (10_000, 20_000)),
     centre_bias: ("fixations", (100_000, 400_000, 1_600_000), (10_000, 20_000)),
 }
 
 
-def measure_parts(quick: bool = False, repeats: int = 2) -> pd.DataFrame:
-    """Least seconds and bytes of each part and number."""
-    rows = []
-    for part, (unit, full, few) in PARTS.items():
-        for n in few if quick else full:
-            taken = [_forked(part, n) for _ in range(1 if quick else repeats)]
-            seconds, memory = (min(values) for values in zip(*taken))
-            rows.append((part.__name__.replace("_", " "), unit, n, seconds, memory))
-    return pd.DataFrame(rows, columns=COLUMNS)
+def tasks(quick: bool = False) -> list[Task]:
+    """Every part with every number that it is tried with."""
+    return [(part, n) for part, (_, full, few) in PARTS.items() for n in (few if quick else full)]
 
 
-def _forked(part: Callable[[int, Path], Prepared], n: int) -> tuple[float, int]:
+def missing(table: pd.DataFrame, quick: bool = False) -> list[Task]:
+    """The tasks that a table lacks."""
+    known = set(zip(table["part"], table["n"]))
+    return [(part, n) for part, n in tasks(quick) if (name_of(part), n) not in known]
+
+
+def in_order(table: pd.DataFrame, quick: bool = False) -> pd.DataFrame:
+    """The rows of the tasks in a table, in their order."""
+    places = {(name_of(part), n): place for place, (part, n) in enumerate(tasks(quick))}
+    order = [places.get(key, -1) for key in zip(table["part"], table["n"])]
+    rows = table.assign(order=order).query("order >= 0").sort_values("order")
+    return rows.drop(columns="order").reset_index(drop=True)
+
+
+def measured(wanted: Sequence[Task], quick: bool = False) -> Iterator[pd.DataFrame]:
+    """A row a task: the least seconds and bytes of two, of one where it is long."""
+    for part, n in wanted:
+        taken = [_forked(part, n)]
+        if not quick and taken[0][0] < LONG:
+            taken.append(_forked(part, n))
+        seconds, memory = (min(values) for values in zip(*taken))
+        row = (name_of(part), PARTS[part][0], n, seconds, memory)
+        yield pd.DataFrame([row], columns=COLUMNS)
+
+
+def name_of(part: Part) -> str:
+    """A part's name in the tables."""
+    return part.__name__.replace("_", " ")
+
+
+def _forked(part: Part, n: int) -> tuple[float, int]:
     """Seconds and bytes, told by a process that does nothing else."""
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe(duplex=False)
@@ -202,7 +253,7 @@ def _forked(part: Callable[[int, Path], Prepared], n: int) -> tuple[float, int]:
         process.join()
 
 
-def _tell(part: Callable[[int, Path], Prepared], n: int, pipe: Any) -> None:
+def _tell(part: Part, n: int, pipe: Any) -> None:
     with tempfile.TemporaryDirectory(prefix="scaling-") as folder:
         compute = part(n, Path(folder))
         gc.collect()
@@ -235,6 +286,51 @@ def _scores(n: int, models: Sequence[str] = MODELS) -> pd.DataFrame:
     )
 
 
+@dataclass(frozen=True)
+class _Unseen:
+    """Stimuli of which only the sizes are known."""
+
+    sizes: list[tuple[int, int]]
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+
+def _store(n: int, folder: Path) -> Any:
+    """A store of n scores, opened again once they are in it."""
+    from benchmark.evaluate import Score
+    from benchmark.store import Store
+
+    images = n // (len(MODELS) * len(METRICS))
+    values = np.random.default_rng(0).random((images, len(MODELS), len(METRICS)))
+    with closing(Store(folder / "scores.sqlite")) as store:
+        store.add(
+            _STORE_KEYS,
+            (
+                Score(model, image, metric, float(values[image, m, k]), PER_IMAGE)
+                for image in range(images)
+                for m, model in enumerate(MODELS)
+                for k, metric in enumerate(METRICS)
+            ),
+        )
+    return Store(folder / "scores.sqlite")
+
+
+def _training_data(n_fixations: int) -> Any:
+    """Fixations of all observers on as many images as they fill, around the centre."""
+    from benchmark.datasets.base import training_data
+
+    each = OBSERVERS * PER_OBSERVER
+    dataset = _dataset(n_fixations, n_fixations // each)
+    rng, fixations = np.random.default_rng(1), dataset.fixations
+    for axis, side in (("x", SHAPE[1]), ("y", SHAPE[0])):
+        places = np.clip(rng.normal(0.5, 0.2, n_fixations), 0.01, 0.99) * (side - 1)
+        setattr(fixations, axis, places)
+        setattr(fixations, f"{axis}_int", places.astype(int))
+    fixations.subjects = np.arange(n_fixations) // PER_OBSERVER % OBSERVERS
+    return training_data(dataset)
+
+
 def _dataset(n_fixations: int, images: int) -> Any:
     """A data set whose images are not looked at, all different."""
     from benchmark.datasets.base import Dataset
@@ -250,7 +346,7 @@ def _dataset(n_fixations: int, images: int) -> Any:
         n=np.repeat(np.arange(images), -(-n_fixations // images))[:n_fixations],
         subjects=np.zeros(n_fixations, dtype=int),
     )
-    stimuli: Any = SimpleNamespace(sizes=[SHAPE] * images)
+    stimuli: Any = _Unseen([SHAPE] * images)
     names = [f"image{number:07d}.png" for number in range(images)]
     dataset = Dataset(path_spec(Path("noise")), stimuli, fixations, names, ["a"])
     if n_fixations:
@@ -271,4 +367,5 @@ if __name__ == "__main__":
     from benchmark import registry
 
     registry.protocols()
-    measure_parts("--quick" in sys.argv).to_csv(sys.stdout, index=False)
+    few = "--quick" in sys.argv
+    pd.concat(measured(tasks(few), few)).to_csv(sys.stdout, index=False)

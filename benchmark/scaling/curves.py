@@ -11,6 +11,7 @@ from benchmark.scaling.workload import Workload
 
 #: Bootstrap draws of these runs; their cost at other numbers is measured apart.
 DRAWS = 1000
+_KEYS = ["axis", *SETTINGS]
 SIZES = ((160, 120), (480, 360), (1024, 768), (1600, 1200))
 
 
@@ -21,7 +22,7 @@ def full() -> list[Run]:
         *_sizes(12, SIZES),
         *_subjects(50, (5, 10, 30)),
         *_models(50, (1, 4, 8)),
-        *_jobs(320, ("dear",), repeats=1),
+        *_jobs(240, ("dear",), repeats=3),
     ]
 
 
@@ -62,11 +63,21 @@ def _jobs(images: int, costs: Sequence[str], repeats: int) -> Iterator[Run]:
     )
 
 
+def _key(run: Run) -> tuple[object, ...]:
+    return tuple(run.settings[name] for name in _KEYS)
+
+
+def rows_of(runs: Sequence[Run], table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of these runs in a table, in the order of the runs."""
+    found = {tuple(key): rows for key, rows in table.groupby(_KEYS, sort=False)}
+    kept = [found[key] for key in map(_key, runs) if key in found]
+    return pd.concat(kept, ignore_index=True) if kept else table.iloc[:0]
+
+
 def missing(runs: Sequence[Run], table: pd.DataFrame) -> list[Run]:
     """The runs that a table lacks."""
-    keys = ["axis", *SETTINGS]
-    known = set(table[keys].itertuples(index=False, name=None))
-    return [run for run in runs if tuple(run.settings[key] for key in keys) not in known]
+    known = set(table[_KEYS].itertuples(index=False, name=None))
+    return [run for run in runs if _key(run) not in known]
 
 
 def measured(runs: Sequence[Run], before: pd.DataFrame | None = None) -> Iterator[pd.DataFrame]:
@@ -77,7 +88,7 @@ def measured(runs: Sequence[Run], before: pd.DataFrame | None = None) -> Iterato
     """
     known: dict[tuple[object, ...], pd.DataFrame] = {}
     if before is not None:
-        for _, rows in before.groupby(["axis", *SETTINGS], sort=False):
+        for _, rows in before.groupby(_KEYS, sort=False):
             known[tuple(rows[SETTINGS].iloc[0])] = rows
     for run in runs:
         settings = tuple(run.settings[name] for name in SETTINGS)

@@ -18,7 +18,8 @@ from matplotlib.ticker import (
 )
 
 from benchmark.report.plots.style import BLACK, COLUMN_WIDTH, GREY, LIGHT_GREY, style
-from benchmark.scaling.table import Curves
+from benchmark.scaling.jobs import NAMES
+from benchmark.scaling.table import RATIOS, Curves
 
 # Okabe and Ito's colours, with markers that differ, too
 _LOOKS = (("#0072B2", "o"), ("#D55E00", "^"), ("#009E73", "s"), ("#CC79A7", "D"), (GREY, "v"))
@@ -92,16 +93,21 @@ def _scoring(
 
 def _jobs(axes: Axes, curves: Curves) -> None:
     table = curves.speedups()
-    axes.bar(np.arange(len(table)), table["ratio"], 0.6, color=_LOOKS[0][0])
-    for place, ratio in enumerate(table["ratio"]):
-        axes.annotate(f"{ratio:.2f}", (place, ratio), (0, 1), textcoords="offset points",
-                      ha="center")  # fmt: skip
-    axes.axhline(2, color=BLACK, linewidth=0.6, linestyle=":")
-    axes.set_ylim(0, 2.4)
-    axes.set_xticks(np.arange(len(table)), [f"{1e3 * s:.1f}" for s in table["prediction"]])
+    width = 0.8 / max(1, len(table))
+    for n, (_, row) in enumerate(table.iterrows()):
+        places = np.arange(len(RATIOS)) + (n - (len(table) - 1) / 2) * width
+        ratios = [row[name] for name in RATIOS]
+        axes.bar(places, ratios, 0.9 * width, color=_LOOKS[n][0],
+                 label=f"{NAMES[row['cost']]} model")  # fmt: skip
+        for place, ratio in zip(places, ratios):
+            axes.annotate(f"{ratio:.2f}", (place, ratio), (0, 1), textcoords="offset points",
+                          ha="center", fontsize=5.5)  # fmt: skip
+    axes.axhline(2, color=BLACK, linewidth=0.6, linestyle=":", label="ideal", zorder=0)
+    axes.set_ylim(0, 3.2)
+    axes.set_xticks(np.arange(len(RATIOS)), ["scoring", "with\nmeans", "whole\nrun"])
     axes.set_title("two jobs over one")
-    axes.set_ylabel("images a second, ratio")
-    axes.set_xlabel("ms a prediction")
+    axes.set_ylabel("ratio of speed")
+    axes.legend(fontsize=5.5, handlelength=1.2, labelspacing=0.2, loc="upper right")
 
 
 def _parts(

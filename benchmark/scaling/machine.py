@@ -30,6 +30,17 @@ def in_words(found: dict[str, Any]) -> str:
     )
 
 
+def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """What differs between two machines, as "name: A, here B"."""
+    pairs = [
+        (name, one.get(name), other.get(name))
+        for name in ("processor", "cores", "memory_gb", "system")
+    ]
+    versions, others = one.get("versions", {}), other.get("versions", {})
+    pairs += [(name, versions.get(name), others.get(name)) for name in sorted({*versions, *others})]
+    return [f"{name}: {a}, here {b}" for name, a, b in pairs if a != b]
+
+
 def read(file: Path) -> dict[str, Any]:
     return json.loads(file.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 

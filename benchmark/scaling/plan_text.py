@@ -48,13 +48,17 @@ def section(curves: Curves, goal: Goal | None = None) -> str:
     fixations = _of(memory, "fixations")
     scores = _of(memory, "collected scores")
     fits = sum(i.total for i in hours if i.part.startswith("fitting"))
+    checks = _of(hours, "checking the store, at each start")
     deep = [item.total for item in dear if "DeepGaze" in item.part]
     return f"""## A plan for a large run
 
 On paper: {_number(goal.images)} images of {goal.width}x{goal.height}, {goal.models} models,
 {goal.subjects} subjects with {goal.per_trial} fixations each ({_number(goal.fixations)}
 fixations), {goal.metrics} metrics, hence {_number(goal.rows)} scores. It multiplies the costs
-above, measured on runs thousands of times smaller; read it for orders of magnitude.
+above, measured on runs thousands of times smaller; read it for orders of magnitude. Fits were
+measured on up to {_number(_largest(curves, "fitting gold"))} fixations, the largest number that
+comparing images was tried with is {_number(_largest(curves, "comparing images"))} images; all else
+is a cost of one, by a straight line, times their number.
 
 ### Time
 
@@ -103,18 +107,26 @@ stay. "Changed" is what the proposals below leave.
    fixation as three arrays of the longest scanpath. Six numbers a fixation without history
    would take {_size(goal.fixations * 6 * 8)}. Workers on one machine share them; other machines
    each have their own.
-5. **Fits.** {_amount(fits / HOUR)} hours on one core, iterated over all fixations. Two and three
-   parameters need no million images: a sample of some thousand would do, and its error can be
-   stated.
+5. **Fits.** {_amount(fits / HOUR)} hours on one core: iterated over all fixations, and for the gold
+   standard the centre bias looks at all fixations once an image (not so under "changed", where they
+   are sorted). Two and three parameters need no million images: a sample of some thousand would
+   do, and its error can be stated.
 6. **The bootstrap.** Draws over a million images are no more exact than the normal interval of the
    mean; at this size the interval should come from the standard error.
 7. **Starting anew.** A run compares and hashes all images before it begins, and again each time it
-   is started: both should be kept beside the data.
+   is started: both should be kept beside the data. It also reads the whole store to check it,
+   {_amount(checks.total / HOUR)} hours when all scores are there: checks could be of each part when
+   it is read.
 8. **Predictions.** Models without a mean prediction of their own are run {plan.CALLS} times;
    densities reduced to the grid in the first pass could be kept instead.
 
 Not measured: reading images over a network, more than two workers, and failures of machines.
 """
+
+
+def _largest(curves: Curves, part: str) -> int:
+    """The largest number that a part was measured with."""
+    return int(curves.parts.loc[curves.parts["part"] == part, "n"].max())
 
 
 def _deep_days(deep: Sequence[float]) -> str:

@@ -1,21 +1,21 @@
-"""Tables, figure and README of the measured curves."""
+"""Figure and README of the measured curves."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pandas as pd
-from tqdm import tqdm
+from scipy.stats import linregress
 
-from benchmark.files import write_csv, write_json, write_whole
+from benchmark.files import write_whole
 from benchmark.report.plots.style import render
 from benchmark.run import BLOCKS
-from benchmark.scaling import curves, machine, measure, plan_text
-from benchmark.scaling.components import COLUMNS, measure_parts
+from benchmark.scaling import curves, jobs, machine, measure, overhead, plan_text
+from benchmark.scaling.components import LONG
 from benchmark.scaling.figures import scaling_figure
-from benchmark.scaling.laws import Law
+from benchmark.scaling.laws import LARGEST_ERROR, Law
 from benchmark.scaling.markdown import table, wrapped
-from benchmark.scaling.memory import INTERVAL, check_system
+from benchmark.scaling.memory import INTERVAL
 from benchmark.scaling.table import Curves
 from benchmark.scores import DRAWN_AT_ONCE
 
@@ -36,27 +36,6 @@ LAWS = (
     ("models", "models", "model", "phase", "scoring"),
     ("models", "models", "model", "cores", "all"),
 )
-
-
-def measure_all(out: Path, quick: bool, resume: bool = False) -> None:
-    """Write scaling.csv, parts.csv and machine.json.
-
-    Args:
-        resume: keep the runs and parts that are in the tables already.
-
-    Raises:
-        BenchmarkError: a run failed, or this system does not tell memory.
-    """
-    check_system()
-    runs = curves.quick() if quick else curves.full()
-    before = _read(out / "scaling.csv") if resume else None
-    tables: list[pd.DataFrame] = []
-    for measured in tqdm(curves.measured(runs, before), "runs", total=len(runs)):
-        tables.append(measured)
-        write_csv(pd.concat(tables), out / "scaling.csv", measure.COLUMNS)
-    if not resume or _read(out / "parts.csv") is None:
-        write_csv(measure_parts(quick), out / "parts.csv", COLUMNS)
-    write_json(machine.machine(), out / "machine.json")
 
 
 def _read(file: Path) -> pd.DataFrame | None:
@@ -89,7 +68,7 @@ def _readme(measured: Curves, before: pd.DataFrame | None, found: dict, quick: b
     wanted = curves.quick() if quick else curves.full()
     lacking = curves.missing(wanted, runs)
     if lacking:
-        names = "; ".join(_named(run) for run in lacking)
+        names = "; ".join(dict.fromkeys(_named(run) for run in lacking))
         busy += f" Still to be measured (the same command with `--resume` does it): {names}."
     hollow = ""
     if before is not None:
@@ -109,7 +88,7 @@ Memory is the resident memory of the run and all its workers together,
 looked up in `/proc` every {INTERVAL:g} s; shared pages count for each process, and the kernel's
 record of the largest process is the least that is stated.
 `parts.csv` holds parts of a run alone, on many more things, each in a process of its own, with
-its peak above what it had before, the least of two.
+its peak above what it had before, the least of two (beyond {LONG:g} s of one).
 
 ![Curves](figures/scaling.png)
 {hollow}
@@ -117,9 +96,16 @@ its peak above what it had before, the least of two.
 ## Laws
 
 Amount = constant + factor x n^exponent, least squares of relative errors; of fewer than four
-points a straight line. The constant holds what every run takes, such as imports and compiling.
+points a straight line, whose exponent of 1 is assumed and not printed. The constant holds what
+every run takes, such as imports and compiling. "No growth": less of it than the law's error. No law
+is stated of two points, with an error above {100 * LARGEST_ERROR:.0f} %, or where the best exponent
+is the least or largest that is tried.
 
 {_laws(measured)}
+
+## Overhead of the loop
+
+{overhead.section(measured)}
 
 ## Memory
 
@@ -127,11 +113,14 @@ points a straight line. The constant holds what every run takes, such as imports
 
 ## Jobs
 
-{_jobs(measured)}
+{jobs.section(measured)}
 
 ## Parts alone
 
 {_parts(measured)}
+
+"µs each" is by a straight line, the error its largest. The exponent is that of the law above where
+there are four points or more and it holds; else the slope between the last two points.
 
 {_changes(measured, before)}
 {plan_text.section(measured)}"""
@@ -139,10 +128,10 @@ points a straight line. The constant holds what every run takes, such as imports
 
 def _named(run: measure.Run) -> str:
     load = run.workload
-    jobs = f", {run.jobs} job{'s' * (run.jobs > 1)} with {run.cost} model" if run.clock else ""
+    with_jobs = f", {run.jobs} job{'s' * (run.jobs > 1)} with {jobs.NAMES[run.cost]} model"
     return (
         f"{load.images} images of {load.width}x{load.height}, {load.subjects} subjects, "
-        f"{run.models} model{'s' * (run.models > 1)}{jobs}"
+        f"{run.models} model{'s' * (run.models > 1)}{with_jobs * run.clock}"
     )
 
 
@@ -155,62 +144,46 @@ def _laws(measured: Curves) -> str:
         law = measured.law(axis, grows, quantity, part)
         last = points.iloc[-1]
         scale = 1e6 if unit == "megapixel" else 1.0
-        one = (law.growth(last[grows]) - law.growth(last[grows] / 2)) / (last[grows] / 2) * scale
         name = "whole run" if quantity == "cores" else part
         rows.append(
             (
                 f"{name}, by {axis}",
                 f"{last[grows] / scale:g}",
                 f"{last['amount']:.2f}",
-                f"{law.constant:.2f}",
-                f"{1e3 * one:.2f}",
-                f"{law.exponent:.2f}" if law.factor else "–",
-                f"{100 * law.error:.0f} %",
+                *_of_law(law, float(last[grows]), scale),
             )
         )
     header = ["Part", "largest n", "s there", "constant, s", "ms for one more", "exponent", "error"]
     return table(header, rows)
 
 
+def _of_law(law: Law, largest: float, scale: float) -> tuple[str, str, str, str]:
+    """Constant, cost of one more, exponent and error, as far as the points tell them."""
+    error = f"{100 * law.error:.0f} %" if law.points > 2 else "–"
+    if law.points > 2 and law.error <= LARGEST_ERROR and not law.grows(largest):
+        return f"{law.at(largest):.2f}", "no growth", "–", error
+    if not law.holds:
+        return "–", "–", "–", error
+    one = (law.growth(largest) - law.growth(largest / 2)) / (largest / 2) * scale
+    exponent = f"{law.exponent:.2f}" if law.fitted else "–"
+    return f"{law.constant:.2f}", f"{1e3 * one:.2f}", exponent, error
+
+
 def _memory(measured: Curves) -> str:
-    rows = measured.select("images", "peak")
+    rows, sizes = measured.select("images", "peak"), measured.select("size", "peak")
     first, last = rows.iloc[0], rows.iloc[-1]
-    growth = (last["amount"] - first["amount"]) / (last["images"] - first["images"])
-
-    sizes = measured.select("size", "peak")
+    peaks = rows["amount"] / 1e6
+    line = linregress(rows["images"], rows["amount"]) if len(rows) > 2 else None
+    if line is not None and line.slope > 2 * line.stderr:
+        grown = f"{line.slope / 1e3:.1f} kB for each image more, its fixations and scores included"
+    else:
+        grown = "no growth measurable"
     return (
-        f"A run of {first['images']} images has {first['amount'] / 1e6:.0f} MB at its peak, one of "
-        f"{last['images']} images {last['amount'] / 1e6:.0f} MB: {growth / 1e3:+.1f} kB for each "
-        "image more, its fixations and scores included (a fall is chance). "
-        "It hardly depends on how many images there "
-        f"are; it does on their size: {sizes['amount'].iloc[0] / 1e6:.0f} MB at "
-        f"{sizes['pixels'].iloc[0] / 1e6:.2f} megapixels, {sizes['amount'].iloc[-1] / 1e6:.0f} MB "
-        f"at {sizes['pixels'].iloc[-1] / 1e6:.2f}."
-    )
-
-
-def _jobs(measured: Curves) -> str:
-    speedups = measured.speedups()
-    if speedups.empty:
-        return "Not measured yet."
-    rows = [
-        (
-            row.cost,
-            f"{1e3 * row.prediction:.1f}",
-            f"{1e3 * row.image:.1f}",
-            f"{row.ratio:.2f}",
-            f"{row.start:.1f}",
-        )
-        for row in speedups.itertuples()
-    ]
-    header = ["Model", "ms a prediction", "ms an image", "two jobs over one", "start of workers, s"]
-    loads = measured.select("jobs", "load")["amount"]
-    return (
-        table(header, rows)
-        + "\n\nOne job and two took turns, and the best of each counts. The ratio is that of "
-        "scoring (images a second), when the workers are there; their start is stated apart. On "
-        f"two idle cores at least 1.7 is aimed at; the load before these runs was {loads.min():.1f}"
-        " or more."
+        f"Runs of {first['images']:.0f} to {last['images']:.0f} images have {peaks.min():.0f} to "
+        f"{peaks.max():.0f} MB at their peak: {grown}. By the size of the images: "
+        f"{sizes['amount'].iloc[0] / 1e6:.0f} MB at {sizes['pixels'].iloc[0] / 1e6:.2f} "
+        f"megapixels, {sizes['amount'].iloc[-1] / 1e6:.0f} MB at "
+        f"{sizes['pixels'].iloc[-1] / 1e6:.2f}."
     )
 
 
@@ -226,17 +199,19 @@ def _parts(measured: Curves) -> str:
                 f"{last['n']:,} {last['unit']}".replace(",", " "),
                 f"{last['seconds']:.3f}",
                 f"{1e6 * linear.factor:.3g}",
-                f"{law.exponent:.2f}" if len(points) > 3 else _slope(points, law),
+                f"{100 * linear.error:.0f} %",
+                f"{law.exponent:.2f}" if law.fitted and law.holds else _slope(points),
                 f"{last['bytes'] / 1e6:.0f}",
                 f"{held.factor:.0f}",
             )
         )
-    header = ["Part", "largest n", "s there", "µs each", "exponent", "MB there", "bytes each"]
+    header = ["Part", "largest n", "s there", "µs each", "error", "exponent", "MB there",
+              "bytes each"]  # fmt: skip
     return table(header, rows)
 
 
-def _slope(points: pd.DataFrame, law: Law) -> str:
-    """Exponent between the last two points, without the constant of a straight line."""
+def _slope(points: pd.DataFrame) -> str:
+    """Exponent between the last two points."""
     from math import log
 
     (n, a), (m, b) = points[["n", "seconds"]].to_numpy()[-2:]

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
+from benchmark.errors import BenchmarkError
 from benchmark.scaling.laws import Law, linear_law, power_law
+
+#: Ratios of two jobs over one.
+RATIOS = {
+    "scoring": "scoring", "predictions": "mean predictions and scoring", "whole": "whole run",
+}  # fmt: skip
 
 
 class Curves:
@@ -43,8 +49,17 @@ class Curves:
         return linear_law(rows["pixels"], rows["amount"] / rows["images"])
 
     def of_part(self, part: str, column: str = "seconds", linear: bool = False) -> Law:
-        """How a part alone grows, in "seconds", or "bytes" by a straight line."""
+        """How a part alone grows, in "seconds", or "bytes" by a straight line.
+
+        Raises:
+            BenchmarkError: the part was measured less than twice.
+        """
         rows = self.parts[self.parts["part"] == part]
+        if len(rows) < 2:
+            raise BenchmarkError(
+                f"parts.csv: expected two rows or more of {part!r}, found {len(rows)}: measure "
+                "what is missing with --resume."
+            )
         if column == "bytes":
             return linear_law(rows["n"], rows[column], relative=False)
         return (linear_law if linear else power_law)(rows["n"], rows[column])
@@ -55,21 +70,37 @@ class Curves:
         return [part.removeprefix("metric ") for part in parts if part.startswith("metric ")]
 
     def speedups(self) -> pd.DataFrame:
-        """Images scored in a second by two jobs over one, by the cost of the model."""
-        rows = []
-        for cost in self.runs.loc[self.runs["axis"] == "jobs", "cost"].unique():
-            scoring = self.select("jobs", "phase", "scoring", cost=cost).set_index("jobs")
-            model = self.select("jobs", "scoring", "model blur0", cost=cost).set_index("jobs")
-            mean = self.select("jobs", "phase", "mean predictions", cost=cost).set_index("jobs")
-            if not {1, 2} <= set(scoring.index):
-                continue
-            rows.append(
-                {
-                    "cost": cost,
-                    "prediction": model["amount"][1] / model["calls"][1],
-                    "image": scoring["amount"][1] / scoring["images"][1],
-                    "ratio": scoring["amount"][1] / scoring["amount"][2],
-                    "start": max(0.0, mean["amount"][2] - mean["amount"][1] / 2),
-                }
+        """Two jobs over one, by the cost of the model: ratios of the least seconds of all turns.
+
+        Ratios are of scoring, of mean predictions and scoring, and of the whole run; ``lowest`` and
+        ``highest`` are those of scoring within a turn.
+        """
+        rows = self.runs[self.runs["axis"] == "jobs"]
+        by = ["cost", "repeat", "jobs"]
+        scored, mean, whole = (
+            rows[(rows["quantity"] == quantity) & (rows["part"] == part)].set_index(by)["amount"]
+            for quantity, part in (
+                ("phase", "scoring"), ("phase", "mean predictions"), ("wall", "all"),
             )
-        return pd.DataFrame(rows, columns=["cost", "prediction", "image", "ratio", "start"])
+        )  # fmt: skip
+        parts = {"scoring": scored, "predictions": scored + mean, "whole": whole, "mean": mean}
+        one, two = (
+            pd.DataFrame({name: part[part.index.get_level_values("jobs") == jobs].droplevel("jobs")
+                          for name, part in parts.items()})
+            for jobs in (1, 2)
+        )  # fmt: skip
+        turns = (one["scoring"] / two["scoring"]).dropna().groupby("cost", sort=False)
+        one, two = (frame.groupby("cost", sort=False).min() for frame in (one, two))
+        table = (one / two)[list(RATIOS)].assign(
+            lowest=turns.min(),
+            highest=turns.max(),
+            turns=turns.size(),
+            start=(two["mean"] - one["mean"] / 2).clip(lower=0.0),
+        )
+        for name, quantity, part, each in (
+            ("prediction", "scoring", "model blur0", "calls"),
+            ("image", "phase", "scoring", "images"),
+        ):
+            rows = self.select("jobs", quantity, part, jobs=1).set_index("cost")
+            table[name] = rows["amount"] / rows[each]
+        return table.dropna().reset_index()

@@ -23,6 +23,7 @@ class Finding:
         lost: of these, those that were gone or changed.
         unlike: runs that ended with other bytes than an undisturbed one.
         untold: runs that failed without saying why and what to do, or did not notice damage.
+        impossible: it cannot be done here, and why.
     """
 
     harm: str
@@ -31,11 +32,13 @@ class Finding:
     lost: int = 0
     unlike: int = 0
     untold: int = 0
+    impossible: str = ""
     notes: list[str] = field(default_factory=list)
 
     @property
     def sound(self) -> bool:
-        return self.times > 0 and not (self.lost or self.unlike or self.untold)
+        done = self.times > 0 or bool(self.impossible)
+        return done and not (self.lost or self.unlike or self.untold)
 
 
 @dataclass

@@ -14,8 +14,8 @@ from pathlib import Path
 from benchmark.survival.bench import Bench, Finding
 from benchmark.survival.disk import filled, largest, small_disk
 from benchmark.survival.features import damaged
-from benchmark.survival.process import Ended
-from benchmark.survival.stored import Scores, lost, stored
+from benchmark.survival.process import Ended, Run
+from benchmark.survival.stored import Scores, lost, readable, stored
 
 
 def killed(bench: Bench, times: int) -> Finding:
@@ -44,13 +44,15 @@ def worker_killed(bench: Bench, times: int) -> Finding:
     """A worker process killed while it scores; the run itself is to go on."""
     finding = Finding("worker process killed while it computed")
     for _ in range(times):
-        out = bench.fresh()
+        out, before = bench.fresh(), Scores()
         run = bench.start(out, "--jobs", "2")
-        if run.wait_until(_some_stored(bench, out)) and (workers := run.children()):
+        if run.wait_until(some_stored(bench, out)) and (workers := run.children()):
             with suppress(ProcessLookupError):
+                before = stored(out)
                 os.kill(int(bench.rng.choice(workers)), signal.SIGKILL)
                 finding.times += 1
-        bench.compare(out, finding, {}, run.ended())
+                finding.stored += len(before)
+        bench.compare(out, finding, before, run.ended())
     return finding
 
 
@@ -64,63 +66,77 @@ def dask_worker_killed(bench: Bench, times: int) -> Finding:
         Client(cluster, set_as_default=False) as client,
     ):
         for _ in range(times):
-            out = bench.fresh()
+            out, before = bench.fresh(), Scores()
             run = bench.start(out, "--backend", "dask", "--scheduler", cluster.scheduler_address)
-            if run.wait_until(_some_stored(bench, out)):
+            if run.wait_until(some_stored(bench, out)):
                 processes = list(client.run(os.getpid).values())
+                before = stored(out)
                 os.kill(int(bench.rng.choice(processes)), signal.SIGKILL)
                 finding.times += 1
-            bench.compare(out, finding, {}, run.ended())
+                finding.stored += len(before)
+            bench.compare(out, finding, before, run.ended())
             client.wait_for_workers(2, timeout=60)
     return finding
 
 
 def disk_full(bench: Bench, times: int) -> Finding:
-    """The disk becomes full at a random moment; then there is room again."""
+    """The disk is full from a random moment on, or when a killed run is begun again."""
     finding = Finding("disk full at a random moment")
-    for _ in range(times):
+    for number in range(times):
         out = bench.fresh()
         with small_disk(out) as mounted:
             run = bench.start(out)
-            if not run.wait_until(_some_stored(bench, out)):
+            if not run.wait_until(some_stored(bench, out)):
                 bench.compare(out, finding, {}, run.ended())
                 continue
+            again = mounted and number % 2 == 1
+            if again:
+                stopped(run)
             if not mounted:
                 run.limit(largest(out))
             with filled(out) if mounted else nullcontext():
-                ended = run.ended()
+                ended = (bench.start(out) if again else run).ended()
             failed(bench, finding, out, ended, "disk full", "cannot be written")
     return finding
 
 
 def permission_revoked(bench: Bench, times: int) -> Finding:
-    """The results folder becomes read-only at a random moment, and writable again afterwards."""
+    """What a run has written becomes read-only at a random moment, and writable again afterwards.
+
+    The run goes on with the files that it has open, until it writes its tables; or it is killed and
+    begun again, in the read-only folder, or where only the store's file is read-only.
+    """
     finding = Finding("permission to write revoked at a random moment")
-    for _ in range(times):
+    for number in range(times):
         out = bench.fresh()
         run = bench.start(out, obedient=True)
-        if not run.wait_until(_some_stored(bench, out)):
+        if not run.wait_until(some_stored(bench, out)):
             bench.compare(out, finding, {}, run.ended())
             continue
-        with read_only(out):
-            ended = run.ended()
+        again = number % 3 > 0
+        if again:
+            stopped(run)
+        with read_only(out / "scores.sqlite" if number % 3 == 2 else out):
+            ended = (bench.start(out, obedient=True) if again else run).ended()
         failed(bench, finding, out, ended, "not writable", "cannot be written")
     return finding
 
 
 def store_damaged(bench: Bench, times: int) -> Finding:
-    """Some bytes of a store change, or its end is cut off; a killed run's, or a finished one's."""
+    """Some bytes of a store change, or its end is cut off; a killed run's, or a finished one's.
+
+    ``untold`` counts runs that did not say so although scores had changed or gone.
+    """
     finding = Finding("bytes of the score store changed, or its end cut off")
     finished = bench.folder / "undisturbed" / "scores.sqlite"
     for number in range(times):
         out = bench.fresh()
         if number % 2:
             run = bench.start(out)
-            if not run.wait_until(_some_stored(bench, out)):
+            if not run.wait_until(some_stored(bench, out)):
                 bench.compare(out, finding, {}, run.ended())
                 continue
-            run.kill(group=True)
-            run.ended()
+            stopped(run)
         else:
             out.mkdir()
             shutil.copy(finished, out)
@@ -132,7 +148,11 @@ def store_damaged(bench: Bench, times: int) -> Finding:
         file.write_bytes(damaged(file.read_bytes(), bench.rng))
         finding.times += 1
         finding.stored += len(before)
-        bench.settle(out, finding, {})
+        changed = readable(out) != before
+        ended = bench.settle(out, finding, {})
+        if changed and "was damaged" not in ended.said:
+            finding.untold += 1
+            finding.notes.append(f"damage was not told: {ended.said[-2000:]}")
         finding.lost += lost(before, stored(out))
     return finding
 
@@ -159,15 +179,21 @@ def _some_moment(bench: Bench, out: Path) -> Callable[[], bool]:
     return lambda: time.monotonic() > deadline
 
 
-def _some_stored(bench: Bench, out: Path) -> Callable[[], bool]:
+def some_stored(bench: Bench, out: Path) -> Callable[[], bool]:
     """Reached when a random share of the scores is stored."""
     wanted = float(bench.rng.uniform(0.05, 0.8)) * len(bench.scores)
     return lambda: len(stored(out)) >= wanted
 
 
+def stopped(run: Run) -> None:
+    """Kill a run with all its processes."""
+    run.kill(group=True)
+    run.ended()
+
+
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """Nobody but root may write to a folder or to what is in it."""
+    """Nobody but root may write to a file, or to a folder and what is in it."""
     everything = [folder, *folder.rglob("*")]
     modes = {path: path.stat().st_mode for path in everything}
     for path, mode in modes.items():
@@ -176,4 +202,5 @@ def read_only(folder: Path) -> Iterator[None]:
         yield
     finally:
         for path, mode in modes.items():
-            path.chmod(mode)
+            with suppress(FileNotFoundError):  # where only a file was read-only
+                path.chmod(mode)

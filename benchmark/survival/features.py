@@ -39,12 +39,12 @@ def features_damaged(folder: Path, times: int, rng: np.random.Generator) -> Find
     return finding
 
 
-def damaged(data: bytes, rng: np.random.Generator) -> bytes:
+def damaged(data: bytes, rng: np.random.Generator, cut: bool = True) -> bytes:
     """The same with 1 to 19 other bytes, a quarter of the time cut off somewhere."""
     changed = bytearray(data)
     for place in rng.integers(0, len(changed), rng.integers(1, 20)):
         changed[place] ^= int(rng.integers(1, 256))
-    if rng.integers(4) == 0:
+    if cut and rng.integers(4) == 0:
         del changed[int(rng.integers(len(changed))) :]
     return bytes(changed)
 

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.deepgaze.files import VARIABLE
+
 #: Seconds after which a run is said to hang.
 PATIENCE = 600
 POLL = 0.02
@@ -33,9 +35,12 @@ class Run:
         command: as a list.
         obedient: without root's right to write where nobody may.
         log: file for what it says.
+        cache: folder for its maps and features.
     """
 
-    def __init__(self, command: list[str], log: Path, obedient: bool = False):
+    def __init__(
+        self, command: list[str], log: Path, obedient: bool = False, cache: Path | None = None
+    ):
         self._log = log
         with log.open("wb") as stream:
             self._process = subprocess.Popen(
@@ -43,6 +48,7 @@ class Run:
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env={**os.environ, VARIABLE: str(cache or "")},
             )
         self._started = time.monotonic()
 

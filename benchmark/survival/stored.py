@@ -1,4 +1,4 @@
-"""The scores in a store that nobody has open, read without changing the file."""
+"""The scores in a store, read from a copy, without changing the file."""
 
 from __future__ import annotations
 
@@ -28,6 +28,14 @@ def stored(out: Path) -> Scores:
                 return {}
             rows = connection.execute("SELECT key, image, metric, value FROM checked_scores")
             return {(key, image, metric): value for key, image, metric, value in rows}
+
+
+def readable(out: Path) -> Scores | None:
+    """The same of a store that may be damaged; None if SQLite says that it is."""
+    try:
+        return stored(out)
+    except (sqlite3.Error, UnicodeDecodeError):
+        return None
 
 
 def lost(before: Scores, after: Scores) -> int:

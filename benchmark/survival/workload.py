@@ -14,6 +14,8 @@ from PIL import Image
 
 #: A baseline, a model with fits and the gold standard; beside a model of one's own.
 MODELS = ("uniform", "centerbias", "gold")
+#: A model whose maps are cached.
+CACHED = ("image-signature",)
 #: Seconds that the own model takes for an image, so that many a run is killed while it scores.
 PAUSE = 0.03
 METRICS = ("IG", "AUC", "sAUC", "NSS", "CC")
@@ -56,17 +58,23 @@ class SlowBlob(pysaliency.Model):
 
 @dataclass(frozen=True)
 class Workload:
-    """The run: its data, and the command."""
+    """The run: its data, and the command.
+
+    Attributes:
+        models: names. slow: with the own model, too.
+    """
 
     data: Path
+    models: tuple[str, ...] = MODELS
+    slow: bool = True
 
     def command(self, out: Path, *options: str) -> list[str]:
         """The command that scores into ``out``."""
+        own = ["--model", f"slow={__name__}:SlowBlob", "--trained-on", "none"]
         return [
             sys.executable, "-m", "benchmark", "run", "--dataset", str(self.data),
-            "--models", ",".join(MODELS), "--metrics", ",".join(METRICS), "--draws", "200",
-            "--model", f"slow={__name__}:SlowBlob", "--trained-on", "none",
-            "--out", str(out), *options,
+            "--models", ",".join(self.models), "--metrics", ",".join(METRICS), "--draws", "200",
+            *(own if self.slow else []), "--out", str(out), *options,
         ]  # fmt: skip
 
 

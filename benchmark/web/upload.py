@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmark.datasets.images import read_pixels
-from benchmark.predict import is_turned
+from benchmark.datasets.images import is_turned, read_pixels
 from benchmark.web.problem import Problem
 from benchmark.web.settings import Settings
 from benchmark.web.size import banded_rgb, reduced

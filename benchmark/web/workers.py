@@ -8,6 +8,10 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any
 
+from benchmark.web.memory import give_back
+
+#: Works after which a thread has freed memory given back.
+TRIMMED_AFTER = 16
 #: What becomes of a function, and the function itself, in a list from which it can be taken.
 _Work = tuple[Future[Any], list[Callable[[], Any]]]
 
@@ -49,9 +53,13 @@ class Workers:
 
 
 def _take(queue: SimpleQueue[_Work | None]) -> None:
+    done = 0
     while (work := queue.get()) is not None:
         _do(*work)
         del work  # what was made is not kept until the next work comes
+        done += 1
+        if done % TRIMMED_AFTER == 0:
+            give_back()
 
 
 def _do(future: Future[Any], held: list[Callable[[], Any]]) -> None:

@@ -63,6 +63,8 @@ class CovSal(SaliencyMap):
         ValueError: the regions do not tile the image.
     """
 
+    keeps_aspect_ratio = False
+
     def __init__(
         self,
         side: int = 512,

@@ -3,7 +3,8 @@
 One file a feature map, in half precision, named by everything that its values depend on: backbone
 and the hash of its weights, precision, scale, layer, and the pixels of the image. Files appear
 whole or not at all, so that processes can share a cache and an interruption costs one image. Each
-has a checksum: what is damaged is computed again.
+has a checksum: what is damaged is computed again. A folder that cannot be written to costs time
+only, unless the cache is a required one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import platformdirs
 import torch
 from numpy.typing import NDArray
 
+from models.best_effort import save_if_possible
 from models.deepgaze.features import FeatureMap, FeatureSet, axes, extract, loaded
 from models.deepgaze.files import VARIABLE, folder_in, load_array, save_array
 
@@ -36,10 +38,13 @@ class FeatureCache:
 
     Attributes:
         folder: None keeps nothing: features are computed each time they are asked for.
+        required: raise OSError if features cannot be kept there. Training asks for them in every
+            epoch, which would take days without a cache.
     """
 
     folder: Path | None
     precision: str = "float32"
+    required: bool = False
 
     def get(
         self,
@@ -75,7 +80,11 @@ class FeatureCache:
             ).items():
                 half = _half(computed.values, layer)
                 if self.folder is not None:
-                    save_array(self.file(image_hash, features, layer, mirrored), half.numpy())
+                    file = self.file(image_hash, features, layer, mirrored)
+                    if self.required:
+                        save_array(file, half.numpy())
+                    else:
+                        save_if_possible(self.folder, file, half.numpy())
                 found[layer] = replace(computed, values=half)
         return {layer: found[layer] for layer in features.layers}
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.deepgaze.backbones import Backbone
 from models.deepgaze.cache import FeatureCache
 from models.deepgaze.corpus import Corpus, Example, Examples
 from models.deepgaze.device import PROCESSOR, placed, placed_backbones, placed_examples
-from models.deepgaze.features import loaded
+from models.deepgaze.features import FeatureSet, loaded
 from models.deepgaze.prior import prior_table
 from models.deepgaze.readout import Readout
 from models.deepgaze.training import (
+    DivergedError,
     Epoch,
     Recipe,
     Stage,
@@ -34,6 +38,8 @@ from models.deepgaze.training import (
 from models.deepgaze.weights import Member
 
 SCHEMES = ("8-1-1", "9-1")
+#: Bytes around the numbers of a feature map's file: its head and checksum.
+_AROUND = 132
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,9 @@ class Plan:
         pretraining: data sets that are learned from before.
         scheme: "8-1-1" or "9-1", see :meth:`Split.of`.
         training_images: of the first data set, learn from so many; None for all.
+
+    Raises:
+        ValueError: two data sets have the same name.
     """
 
     recipe: Recipe
@@ -75,6 +84,16 @@ class Plan:
     n_folds: int = 10
     scheme: str = "8-1-1"
     training_images: int | None = None
+
+    def __post_init__(self) -> None:
+        for corpus in (*self.corpora, *self.pretraining):
+            if self.all_corpora[corpus.name] is not corpus:
+                raise ValueError(f"two data sets are called {corpus.name!r}: rename one of them.")
+
+    @property
+    def views(self) -> tuple[bool, ...]:
+        """Whether an image is mirrored when its features are read: not, or both."""
+        return (False, True) if self.recipe.mirrored or self.recipe.both_views else (False,)
 
     @property
     def all_corpora(self) -> dict[str, Corpus]:
@@ -114,12 +133,11 @@ def fill_cache(
             missing or not, so that processes which begin at different times share alike.
     """
     recipe = plan.recipe
-    views = (False, True) if recipe.mirrored or recipe.both_views else (False,)
     for corpus in plan.all_corpora.values():
         needed = [
             (index, features, mirrored)
             for features in recipe.features
-            for mirrored in views
+            for mirrored in plan.views
             for index in range(len(corpus.image_hashes))
         ]
         missing = [
@@ -134,6 +152,46 @@ def fill_cache(
             for index, features, mirrored in progress(missing, f"features of {corpus.name}"):
                 read = partial(corpus.read, index)
                 cache.get(corpus.image_hashes[index], read, corpus.shape(index), features, mirrored)
+
+
+def missing_bytes(plans: Iterable[Plan], cache: FeatureCache) -> int:
+    """About how many bytes :func:`fill_cache` will write for all of these plans together.
+
+    Raises:
+        WeightsError: the weights of a backbone cannot be had.
+    """
+    total = 0
+    seen: set[tuple[str, FeatureSet, bool]] = set()
+    for plan in plans:
+        for features in plan.recipe.features:
+            network = loaded(features.backbone, cache.precision)
+            layers = [replace(features, layers=(layer,)) for layer in features.layers]
+            for corpus in plan.all_corpora.values():
+                for (index, digest), mirrored, layer in product(
+                    enumerate(corpus.image_hashes), plan.views, layers
+                ):
+                    key = digest, layer, mirrored
+                    if key not in seen:
+                        seen.add(key)
+                        if not cache.has(*key):
+                            total += map_bytes(network, layer, corpus.shape(index))
+    return total
+
+
+def map_bytes(network: Backbone, features: FeatureSet, shape: Sequence[int]) -> int:
+    """About how many bytes the files of an image's features take; ``shape``: height, width.
+
+    Raises:
+        ValueError: a layer is unknown.
+    """
+    network.check_layers(features.layers)
+    cells = 0.0
+    for layer in features.layers:
+        known = network.layers[layer]
+        sides = (max(1, round(side * features.scale)) + network.padding for side in shape[:2])
+        padded = (-(-side // network.multiple) * network.multiple for side in sides)
+        cells += known.channels * math.prod(side / known.stride for side in padded)
+    return round(2 * cells) + _AROUND * len(features.layers)
 
 
 @dataclass(frozen=True)
@@ -169,7 +227,8 @@ def train_fold(
     result is the same whatever else the machine does; another device has other last digits.
 
     Raises:
-        ValueError: the checkpoint belongs to another training, or is damaged.
+        ValueError: the checkpoint belongs to another training, or is damaged; or (a DivergedError)
+            the training has diverged.
     """
     recipe = plan.recipe
     names = [features.backbone for features in recipe.features]
@@ -210,7 +269,13 @@ def train_fold(
         training = Training(
             readout, stages, recipe, entropy, plan.fingerprint(fold, seed, cache.precision)
         )
-        training.run(checkpoint, report, time.monotonic)
+        try:
+            training.run(checkpoint, report, time.monotonic)
+        except DivergedError as error:
+            raise DivergedError(
+                f"fold {fold}, seed {seed}: {error} Lower the recipe's learning_rate (after "
+                "pretraining, its finetuning_rate), and look at the features if that does not help."
+            ) from error
         readout = placed(readout, PROCESSOR).eval().requires_grad_(False)
         priors = {
             name: torch.from_numpy(prior_table(source.examples.centerbias))
@@ -234,6 +299,11 @@ class _Source:
         if plan.training_images is not None and corpus is plan.corpora[0]:
             drawn = np.random.default_rng(fold).permutation(part.training)
             part = replace(part, training=np.sort(drawn[: plan.training_images]))
+        if not len(part.training):
+            raise ValueError(
+                f"fold {fold} has no image of {corpus.name} to learn from: take fewer folds, or "
+                "another seed, or leave this data set out."
+            )
         self.part = part
         self.examples = Examples(
             corpus,

@@ -115,3 +115,15 @@ def same_look(one: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.b
     differing = differing_bits(one, others)
     either = np.unpackbits(one[None] | others, axis=1).sum(axis=1, dtype=np.int64)
     return (differing <= COPY_BITS) & (differing <= COPY_SHARE * either)
+
+
+def nearest_copy(one: NDArray[np.uint8], others: NDArray[np.uint8]) -> tuple[int, int] | None:
+    """How many bits a look differs in from the nearest of ``others`` (images, 32), and its index.
+
+    None if no other has the look of the same picture.
+    """
+    alike = np.flatnonzero(same_look(one, others))
+    if not len(alike):
+        return None
+    bits = differing_bits(one, others[alike])
+    return int(bits.min()), int(alike[bits.argmin()])

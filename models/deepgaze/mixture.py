@@ -69,6 +69,10 @@ class Mixture(pysaliency.Model):
     def _log_density(self, stimulus: Any) -> NDArray[np.float64]:
         return self.log_density(stimulus)
 
+    def centerbias_exponent(self, centerbias: Any, stimulus: Any) -> float:
+        """The mean over the parts (:mod:`models.base`)."""
+        return float(np.mean([p.centerbias_exponent(centerbias, stimulus) for p in self.parts]))
+
     def log_density_without_prior(self, stimulus: Any) -> NDArray[np.float64]:
         """The same with a uniform prior, as the paper has it for the shuffled AUC."""
         return _mean([part.log_density_without_prior(stimulus) for part in self.parts])

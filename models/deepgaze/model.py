@@ -131,6 +131,20 @@ class DeepGaze(pysaliency.Model):
         """The same with a uniform prior, as the paper has it for the shuffled AUC."""
         return self._mixture(stimulus, with_prior=False)
 
+    def centerbias_exponent(self, centerbias: Any, stimulus: Any) -> float:
+        """The mean weight of the prior, if it is this centre bias (:mod:`models.base`)."""
+        if self.centerbias is None or centerbias is not self.centerbias:
+            return 0.0
+        known = self.weights.known_as(as_rgb(stimulus))
+        if not self._takes_centerbias(known):
+            return 0.0
+        members = self.weights.members_for(known[1] if known else None)
+        return float(np.mean([float(member.readout.prior_weight) for member in members]))
+
+    def _takes_centerbias(self, known: tuple[str, int] | None) -> bool:
+        """Whether an image gets the given centre bias as its prior, not one of the training's."""
+        return self.centerbias is not None and (known is None or self.prior_on_every_image)
+
     @torch.inference_mode()
     def _mixture(self, stimulus: Any, with_prior: bool) -> NDArray[np.float64]:
         rgb = as_rgb(stimulus)
@@ -145,7 +159,7 @@ class DeepGaze(pysaliency.Model):
             )
         priors: dict[int, torch.Tensor] = {}
         own_prior = None
-        if self.centerbias is not None and (known is None or self.prior_on_every_image):
+        if self.centerbias is not None and self._takes_centerbias(known):
             own_prior = torch.from_numpy(self.centerbias.log_density(stimulus)).float()
         total = torch.zeros(rgb.shape[:2], dtype=torch.float64)
         for member, priorities in zip(members, self._priorities(rgb, members)):

@@ -60,6 +60,9 @@ class ReadoutConfig:
             )
         if not (self.stride > 0 and self.blur > 0):
             raise ValueError(f"stride ({self.stride}) and blur ({self.blur}) have to be positive.")
+        for name in ("stride", "blur", "prior_weight"):
+            if not math.isfinite(getattr(self, name)):
+                raise ValueError(f"{name} has to be finite, not {getattr(self, name)}.")
 
 
 @dataclass(frozen=True)

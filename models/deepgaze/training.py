@@ -65,12 +65,22 @@ class Recipe:
         for name, known in (("loss", ("fixation", "image")), ("stopping", ("best", "paper"))):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is {' or '.join(known)}, not {getattr(self, name)!r}.")
-        for name in ("epochs", "pretraining_epochs", "batch_size", "learning_rate", "step"):
+        rates = ("learning_rate", "finetuning_rate")
+        for name in ("epochs", "pretraining_epochs", "batch_size", *rates, "step"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} has to be positive, not {getattr(self, name)}.")
+        if not self.weight_decay >= 0:
+            raise ValueError(f"weight_decay is 0 or more, not {self.weight_decay}.")
+        for name in (*rates, "weight_decay", "step"):
+            if not np.isfinite(getattr(self, name)):
+                raise ValueError(f"{name} has to be finite, not {getattr(self, name)}.")
         for name in ("channel_dropout", "averaging"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is in 0 to below 1, not {getattr(self, name)}.")
+
+
+class DivergedError(ValueError):
+    """A stage of the training has ended without a readout that it could keep."""
 
 
 @dataclass
@@ -207,9 +217,16 @@ class Training:
         report: Callable[[Epoch], None] = lambda epoch: None,
         clock: Callable[[], float] = lambda: 0.0,
     ) -> Readout:
-        """Train to the end, from the checkpoint if there is one; returns the best readout."""
+        """Train to the end, from the checkpoint if there is one; returns the best readout.
+
+        Raises:
+            DivergedError: a stage has no epoch with a finite gain on the stopping images.
+            ValueError: the checkpoint belongs to another training, or is damaged.
+        """
         if checkpoint is not None:
             self._restore(checkpoint)
+            for stage in self.stages[: self.stage]:
+                self._check_gains(stage)
         while not self.done:
             began = clock()
             point = self._one_epoch(clock, began)
@@ -219,12 +236,22 @@ class Training:
                 self.best_state = copy.deepcopy(self.averaged.state_dict())
             self.epoch += 1
             if self.epoch == self.stages[self.stage].epochs or self._should_stop():
+                self._check_gains(self.stages[self.stage])
                 self._next_stage()
             if checkpoint is not None:
                 self._save(checkpoint)
             report(point)
         self.readout.load_state_dict(self.best_state)
         return self.readout
+
+    def _check_gains(self, stage: Stage) -> None:
+        gains = [point.stopping for point in self.curve if point.stage == stage.name]
+        if not np.isfinite(gains).any():
+            raise DivergedError(
+                f"{stage.name} has diverged: after none of its {len(gains)} epochs at the learning "
+                f"rate {stage.learning_rate:g} is the gain on the stopping images finite (the last "
+                f"one is {gains[-1]})."
+            )
 
     def _next_stage(self) -> None:
         self.readout.load_state_dict(self.best_state)

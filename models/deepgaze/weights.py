@@ -21,7 +21,7 @@ from torch import Tensor
 from models.deepgaze.backbones import WeightsError
 from models.deepgaze.features import FeatureSet
 from models.deepgaze.files import whole
-from models.deepgaze.images import differing_bits, look, pixel_hash, same_look
+from models.deepgaze.images import look, nearest_copy, pixel_hash
 from models.deepgaze.readout import Readout, ReadoutConfig
 from models.deepgaze.training import Recipe
 
@@ -103,12 +103,9 @@ class Weights:
         own_look = look(rgb)
         nearest: tuple[int, str, int] | None = None
         for name, corpus in self.corpora.items():
-            alike = np.flatnonzero(same_look(own_look, corpus.looks))
-            if not len(alike):
+            if (found := nearest_copy(own_look, corpus.looks)) is None:
                 continue
-            bits = differing_bits(own_look, corpus.looks[alike])
-            closest = int(bits.argmin())
-            candidate = (int(bits[closest]), name, int(corpus.folds[alike[closest]]))
+            candidate = (found[0], name, int(corpus.folds[found[1]]))
             if nearest is None or candidate < nearest:
                 nearest = candidate
         return nearest and nearest[1:]

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from benchmark import ablation as ablation_module
 from benchmark import train as train_module
 from benchmark.ablation import AblationOptions, Variation, ablation, variations
+from benchmark.cli import main
 from benchmark.datasets.base import training_data
 from benchmark.datasets.locate import load
 from benchmark.errors import BenchmarkError
 from benchmark.train import corpus
 from models.centerbias import CenterBias
-from models.deepgaze.backbones import WeightsError
 from models.deepgaze.cache import FeatureCache
 from models.deepgaze.folds import Plan, train_fold
 from models.deepgaze.training import Training
 from models.gold_standard import GoldStandard
-from tests.benchmark.test_train import write_folder
+from tests.benchmark.test_train import full, write_folder
 from tests.models.deepgaze.bright import RECIPE
 
 FAST = replace(RECIPE, epochs=2, averaging=0.5)
@@ -52,6 +55,13 @@ def options(tmp_path):
     return AblationOptions(str(folder), (), test_folds=(1,), n_folds=3, out=tmp_path / "out")
 
 
+def invoke(*arguments):
+    """The command's result; whatever goes wrong, it must not be an unexpected exception."""
+    result = CliRunner().invoke(main, ["ablation", *map(str, arguments)])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
 def test_gains_and_differences_are_those_of_the_densities(options):
     """The oracle goes from trained readouts to bits by the formulas, an image at a time."""
     table = ablation(options).table.set_index("variation")
@@ -59,7 +69,7 @@ def test_gains_and_differences_are_those_of_the_densities(options):
     data = training_data(dataset)
     centerbias = CenterBias.fit(data)
     gold = GoldStandard.fit(data, centerbias)
-    corpora = corpus(options.dataset, train_module.TrainOptions(options.dataset, n_folds=3))
+    corpora = corpus(dataset, train_module.TrainOptions(options.dataset, n_folds=3))
 
     def readout(recipe, seed=0):
         plan = Plan(recipe, (corpora,), n_folds=3)
@@ -131,20 +141,141 @@ def test_a_variation_that_there_is_not(options):
         ablation(replace(options, only=("blue",)))
 
 
-def test_variations_without_weights_are_named_and_left_out(options, monkeypatch):
-    filled = ablation_module.fill_cache
+def test_pretraining_on_the_data_set_itself(tmp_path, options):
+    """The default of --pretrain is a data set that may be named with --dataset, too."""
+    result = invoke("--dataset", options.dataset, "--pretrain", options.dataset)
+    assert result.exit_code == 1
+    assert "both are called 'mine'" in result.output
+    assert "Name another for --pretrain, or none" in result.output
+    assert not (tmp_path / "results").exists()
 
-    def fill(plan, *rest):
-        if plan.recipe == OTHER:
-            raise WeightsError("no weights here")
-        filled(plan, *rest)
 
-    monkeypatch.setattr(ablation_module, "fill_cache", fill)
+ELSEWHERE = replace(OTHER, features=(replace(OTHER.features[0], backbone="vgg91"),))
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_variations_without_weights_are_named_and_left_out(options, monkeypatch, cache):
+    mixture = Variation("mixture", "backbones", "of both", (FAST, ELSEWHERE))
+    chosen = [VARIATIONS[0], Variation("other", "backbones", "", (ELSEWHERE,)), mixture]
+    monkeypatch.setattr(ablation_module, "variations", lambda pretrain: chosen)
     said = []
-    outcome = ablation(options, said.append)
-    assert outcome.table.variation.tolist() == ["reference", "seeds"]
+    outcome = ablation(replace(options, cache=cache), said.append)
+    assert outcome.table.variation.tolist() == ["reference"]
     assert set(outcome.skipped) == {"other", "mixture"}
-    assert "skipped other: no weights here" in said
+    assert any(text.startswith("skipped other: unknown backbone 'vgg91'") for text in said)
+
+    monkeypatch.setattr(ablation_module, "variations", lambda pretrain: chosen[1:])
+    with pytest.raises(BenchmarkError, match="no variation can be trained"):
+        ablation(options)
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_features_are_only_computed_beforehand_to_be_kept(tmp_path, options, monkeypatch, cache):
+    filled = []
+    monkeypatch.setattr(ablation_module, "fill_cache", lambda plan, *_: filled.append(plan.recipe))
+    ablation(replace(options, only=("other",), cache=cache))
+    assert filled == ([FAST, OTHER] if cache else [])
+    assert bool([*tmp_path.rglob("*.npy")]) is cache
+
+
+# The command
+
+
+@pytest.fixture
+def ten_folds(monkeypatch):
+    """A folder for the command, which takes ten folds; one recipe of one epoch."""
+    one = [Variation("reference", "reference", "as it is", (replace(FAST, epochs=1),))]
+    monkeypatch.setattr(ablation_module, "variations", lambda pretrain: one)
+    folder = write_folder(Path("ten"), 10)
+    table = pd.read_csv(folder / "fixations.csv")
+    table["subject"] = [("amy", "bob")[n % 2] for n in range(len(table))]
+    table.to_csv(folder / "fixations.csv", index=False)
+    return folder.resolve()
+
+
+def test_the_folder_is_called_like_the_data_set_and_a_fold_named_twice_counts_once(
+    ten_folds, monkeypatch
+):
+    trained = ablation_module.train_fold
+    folds = []
+
+    def counted(plan, fold, *rest):
+        folds.append(fold)
+        return trained(plan, fold, *rest)
+
+    monkeypatch.setattr(ablation_module, "train_fold", counted)
+    result = invoke("--dataset", ten_folds, "--pretrain", "", "--test-folds", "1,0,1")
+    assert result.exit_code == 0, result.output
+    folder = Path("results/ablation-ten")
+    assert f"Written to {folder}" in result.output
+    assert json.loads((folder / "ablation.json").read_text())["test_folds"] == [1, 0]
+    assert folds == [1, 0]
+    assert len(list((folder / "checkpoints").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ("10", "expected at least one of the folds 0 to 9, such as 0,3; not 10."),
+        ("0,12", "expected at least one of the folds 0 to 9, such as 0,3; not 0,12."),
+        ("", "expected at least one of the folds 0 to 9, such as 0,3; not none."),
+        ("one", "folds are numbers from 0, not one."),
+    ],
+)
+def test_folds_that_there_are_not(named, message):
+    """Said before the data set is looked for."""
+    result = invoke("--dataset", "nowhere", "--test-folds", named)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert "nowhere" not in result.output
+
+
+def test_checkpoints_that_cannot_be_gone_on_from(ten_folds, truncate):
+    command = ("--dataset", ten_folds, "--pretrain", "", "--out", "out")
+    assert invoke(*command).exit_code == 0
+    checkpoint = Path("out/checkpoints/reference-0-fold0-seed0.pt")
+    table = pd.read_csv(ten_folds / "fixations.csv")
+    table.iloc[1:].to_csv(ten_folds / "fixations.csv", index=False)
+    result = invoke(*command)
+    assert result.exit_code == 1
+    assert f"Error: {checkpoint}: is the checkpoint of another training" in result.output
+    truncate(checkpoint)
+    result = invoke(*command)
+    assert result.exit_code == 1
+    assert f"Error: {checkpoint}: cannot be read as a checkpoint; it is damaged" in result.output
+
+
+@pytest.mark.parametrize("option", ["--out", "--features"])
+def test_a_file_in_the_place_of_a_folder(ten_folds, monkeypatch, option):
+    Path("file").touch()
+    monkeypatch.setattr(ablation_module, "fill_cache", None)  # before anything is computed
+    result = invoke("--dataset", ten_folds, "--pretrain", "", option, "file/folder")
+    assert result.exit_code == 1
+    assert "file is a file, so nothing can be written to file/folder" in result.output
+
+
+def test_room_is_looked_for_once_for_all_variations(options, monkeypatch):
+    usage = shutil.disk_usage(".")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    with pytest.raises(BenchmarkError, match=r"features to compute: about .* 0\.00 GiB left"):
+        ablation(options)
+    assert not Path("features").exists()
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    said = []
+    ablation(replace(options, only=("other",)), said.append)
+    assert len([text for text in said if text.startswith("features to compute: about")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("writer", "place"),
+    [("models.deepgaze.cache.save_array", "maps"), ("models.deepgaze.training.torch.save", "out")],
+)
+def test_a_disk_that_gets_full(ten_folds, monkeypatch, writer, place):
+    monkeypatch.setattr(writer, full)
+    command = ("--dataset", ten_folds, "--pretrain", "", "--features", "maps", "--out", "out")
+    result = invoke(*command)
+    assert result.exit_code == 1
+    assert f"Error: {place} cannot be read or written: No space left on device." in result.output
 
 
 def test_the_papers_figure_is_whole():

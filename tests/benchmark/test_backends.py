@@ -65,9 +65,9 @@ def test_what_is_shared_reaches_a_worker_once(name, tmp_path):
 
 def test_large_arrays_are_mapped_and_small_ones_are_copied():
     value = {"large": np.arange(LARGE, dtype=np.uint8), "small": np.arange(5.0), "text": "é"}
-    with Shared(value, Workers(Backend(2), 2)) as shared:
+    with Shared(value, Workers(Backend(2))) as shared:
         read = pickle.loads(pickle.dumps(shared)).value
-        folder = Path(shared._folder.name)
+        folder = shared._folder.path
         np.testing.assert_array_equal(read["large"], value["large"])
         np.testing.assert_array_equal(read["small"], value["small"])
         assert not read["large"].flags.writeable
@@ -176,7 +176,8 @@ def test_a_worker_with_other_versions_is_refused():
 def test_an_address_and_a_scheduler_file_both_serve(tmp_path):
     from distributed import LocalCluster
 
-    with LocalCluster(1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster:
+    options = {"threads_per_worker": 2, "processes": False, "dashboard_address": None}
+    with LocalCluster(n_workers=1, **options) as cluster:
         file = tmp_path / "scheduler.json"
         from distributed import Client
 

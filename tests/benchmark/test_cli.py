@@ -403,9 +403,20 @@ def test_a_data_set_that_is_not_there_says_how_to_get_it(tmp_path, monkeypatch):
     assert str(tmp_path / "data") in result.output
 
 
+@pytest.mark.parametrize("gpu", [False, True])
 @pytest.mark.parametrize("quick", [True, False])
-def test_bfloat16_on_a_processor_without_it_is_warned_of(monkeypatch, quick):
-    monkeypatch.setattr("models.deepgaze.precision.bfloat16_is_quick", lambda: quick)
-    command = ["ablation", "--precision", "bfloat16", "--only", "nothing", "--dataset", "nowhere"]
-    done = CliRunner().invoke(main, command)
-    assert ("hundreds of times slower" in done.stderr) is not quick
+@pytest.mark.parametrize("command", [("train",), ("train", "--device", "cuda"), ("ablation",)])
+def test_bfloat16_on_a_processor_without_it_is_warned_of(monkeypatch, command, quick, gpu):
+    """A GPU counts where it is used: by train, if it is asked to."""
+    import torch
+
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: quick)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: int(gpu))
+    arguments = [*command, "--dataset", "nowhere"]
+    done = CliRunner().invoke(main, [*arguments, "--precision", "bfloat16"])
+    assert "'nowhere'" in done.stderr or (not gpu and "finds no GPU" in done.stderr)
+    slow = not quick and "cuda" not in command
+    assert ("hundreds of times slower" in done.stderr) is slow
+    done = CliRunner().invoke(main, arguments)
+    assert "hundreds of times slower" not in done.stderr

@@ -207,6 +207,19 @@ def test_the_gold_standard_has_no_score_that_compares_with_all_subjects(evaluati
         assert np.isnan(values(evaluation, "gold", metric)).all()
 
 
+def test_the_gold_standard_is_undefined_where_one_subject_looked(dataset, fitted):
+    fixations = dataset.fixations
+    kept = fixations[(fixations.n != 1) | (fixations.subjects == 0)]
+    lone = replace(dataset, fixations=kept)
+    models = fit_models(lone, ("uniform", "gold", "gold-insample"))
+    made = make(lone, models, metrics=("IG", "AUC", "sAUC", "CC"))
+    for score in made.score(1, ["gold"]):
+        assert np.isnan(score.value)
+        assert score.n_fixations == np.sum(kept.n == 1)
+    assert np.isfinite(values(made, "gold", "IG"))[[0, 2, 3]].all()
+    assert np.isfinite(values(made, "gold-insample", "IG")).all()
+
+
 # Shuffled baselines
 
 

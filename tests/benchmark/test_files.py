@@ -13,7 +13,15 @@ import pytest
 
 from benchmark import files
 from benchmark.errors import BenchmarkError
-from benchmark.files import file_hash, read_csv, write_csv, write_csv_pieces, write_json
+from benchmark.files import (
+    disk_errors,
+    file_hash,
+    read_csv,
+    writable,
+    write_csv,
+    write_csv_pieces,
+    write_json,
+)
 
 
 def test_csv_has_ten_digits_and_empty_fields_for_nan(tmp_path):
@@ -113,3 +121,55 @@ def test_tables_are_read_in_portions(tmp_path, monkeypatch):
     path.write_text("name\na\n")
     with pytest.raises(BenchmarkError, match=r"lacks the column\(s\) value"):
         read_csv(path, ["name"], ["value"])
+
+
+# The disk
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(28, "No space left on device"), "out cannot be read or written: No space left"),
+        (OSError(13, "Permission denied", "a/b.npy"), "a/b.npy cannot be .* written: Permission"),
+        (
+            OSError(13, "Permission denied", f"a/.fold0.pt.{'0a' * 16}.part"),
+            "a/fold0.pt cannot be read or written: Permission denied",
+        ),
+    ],
+)
+def test_errors_of_the_disk_name_file_reason_and_remedy(error, message):
+    with (
+        pytest.raises(BenchmarkError, match=f"^{message}") as found,
+        disk_errors(Path("out"), "-o"),
+    ):
+        raise error
+    assert str(found.value).endswith("or choose a folder that you may write to with -o.")
+
+
+@pytest.mark.parametrize("error", [OSError("no image"), BrokenPipeError(32, "gone"), KeyError(1)])
+def test_other_errors_are_not_the_disks(error):
+    with pytest.raises(type(error)) as found, disk_errors(Path("out"), "-o"):
+        raise error
+    assert found.value is error
+
+
+def test_a_folder_that_can_be_written_to_is_left_as_it_is(tmp_path):
+    assert writable(tmp_path / "new" / "folder", "-o") == tmp_path
+    assert writable(tmp_path, "-o") == tmp_path
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("below", ["", "folder"])
+def test_a_file_in_the_place_of_a_folder(tmp_path, below):
+    (tmp_path / "file").touch()
+    with pytest.raises(BenchmarkError, match=r"file is a file, so nothing .* folder with -o"):
+        writable(tmp_path / "file" / below, "-o")
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch):
+    def refused(dir):
+        raise PermissionError(13, "Permission denied", str(dir / "tmp1234"))
+
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", refused)
+    with pytest.raises(BenchmarkError, match=f"^{tmp_path} cannot .* written: Permission denied"):
+        writable(tmp_path / "new", "-o")

@@ -15,21 +15,21 @@ from pathlib import Path
 import pytest
 from threadpoolctl import threadpool_info
 
-from benchmark.parallel import SHARD, Backend, ordered_map, shards
+from benchmark.parallel import SHARD, Backend, ordered_map, shards, threads, unordered_map
+from benchmark.parallel.shards import SHARDS
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3, 16])
-@pytest.mark.parametrize("count", [0, 1, 2, 7, 100, 1003])
-def test_shards_are_consecutive_pieces_of_everything(count, workers):
-    pieces = shards(range(count), workers)
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 100, 1003, 40_000])
+def test_shards_are_consecutive_pieces_of_everything(count):
+    pieces = shards(range(count))
     assert [item for piece in pieces for item in piece] == list(range(count))
     assert all(0 < len(piece) <= SHARD for piece in pieces)
-    if workers > 1:
-        assert len(pieces) >= min(count, 4 * workers)  # nobody idles
+    assert len(pieces) >= min(count, SHARDS)  # nobody idles, however many join
 
 
-def test_one_process_stores_every_image_at_once():
-    assert shards("abc", 1) == [["a"], ["b"], ["c"]]
+def test_shards_of_one_image_know_every_image_at_once():
+    assert shards("abc") == shards("abc", 1) == [["a"], ["b"], ["c"]]
+    assert len(shards(range(100_000), 1)) == 100_000
 
 
 def test_negative_jobs_count_cores(monkeypatch):
@@ -43,6 +43,12 @@ def test_processes_give_the_same_results_in_the_same_order():
     expected = [3 * item for item in items]
     assert list(ordered_map(function, items, 1)) == expected
     assert list(ordered_map(function, items, 2)) == expected
+
+
+def test_unordered_results_say_whose_they_are():
+    for jobs in (1, 2):
+        found = dict(unordered_map(partial(operator.mul, 3), range(4, 24), jobs))
+        assert found == {index: 3 * (index + 4) for index in range(20)}
 
 
 def test_errors_reach_the_caller():
@@ -61,15 +67,33 @@ def test_results_come_as_they_are_ready():
 
 
 def test_linear_algebra_runs_in_one_thread():
-    def threads(_):
+    def counts(_):
         return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
     import numpy as np
 
     assert np.ones(1) @ np.ones(1) == 1  # loads the library
-    (found,) = ordered_map(threads, [None], 1)
+    (found,) = ordered_map(counts, [None], 1)
     assert found
     assert set(found) == {1}
+
+
+def test_libraries_are_searched_for_again_only_after_an_import(monkeypatch):
+    """A search takes milliseconds, for every image."""
+    searches = []
+
+    class Counted(threads.ThreadpoolController):
+        def __init__(self):
+            searches.append(len(sys.modules))
+            super().__init__()
+
+    monkeypatch.setattr(threads, "ThreadpoolController", Counted)
+    monkeypatch.setattr(threads, "_known", None)
+    list(ordered_map(abs, range(50), 1))
+    assert len(searches) == 1
+    monkeypatch.setitem(sys.modules, "a_module_that_brings_a_library", threads)
+    list(ordered_map(abs, range(50), 1))
+    assert len(searches) == 2
 
 
 ORPHANS = """

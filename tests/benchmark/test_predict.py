@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -16,6 +17,7 @@ from benchmark import predict as predict_module
 from benchmark.cli import main
 from benchmark.errors import BenchmarkError, DataError, UnknownNameError
 from benchmark.predict import Predicted, collect, predict, read_image
+from models.deepgaze import features
 from models.deepgaze.backbones import WeightsError
 from models.deepgaze.deepgaze2 import DeepGaze2
 from models.deepgaze.model import DeepGaze
@@ -389,6 +391,30 @@ def test_an_image_that_the_model_cannot_predict_is_named(folder, monkeypatch):
     monkeypatch.setattr(predict_module, "build", lambda name: Lacking())
     with pytest.raises(BenchmarkError, match=r"a\.png: no readout for this one"):
         predict([folder])
+
+
+def test_features_beyond_half_precision_name_the_image(folder, small_deepgaze, monkeypatch):
+    def extract(*arguments):
+        maps = features.extract(*arguments)
+        return {layer: replace(one, values=one.values + 1e6) for layer, one in maps.items()}
+
+    monkeypatch.setattr("models.deepgaze.cache.extract", extract)
+    result = invoke(folder / "a.png")
+    assert result.exit_code == 1
+    assert result.output.rpartition("Error: ")[2].startswith(
+        f"{folder / 'a.png'}: the features of stem reach 1"
+    )
+
+
+@pytest.mark.parametrize("model", ["deepgaze2", "image-signature"])
+def test_features_that_cannot_be_kept_cost_time_only(folder, small_deepgaze, monkeypatch, model):
+    Path("file").touch()
+    monkeypatch.setattr("models.best_effort._told", set())
+    monkeypatch.setenv("BENCHMARK_FEATURES", "file")
+    with pytest.warns(UserWarning, match="nothing can be kept in the cache file: Not a directory"):
+        result = invoke(folder / "a.png", "--model", model)
+    assert result.exit_code == 0, result.output
+    assert Path("predictions/a.png.npy").is_file()
 
 
 def test_the_defaults_of_the_command_are_those_of_the_function(folder, monkeypatch):

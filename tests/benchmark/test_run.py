@@ -25,7 +25,8 @@ from benchmark.errors import BenchmarkError
 from benchmark.evaluate import Evaluation
 from benchmark.run import Options, _folder_name, fit_models, output_folder, run
 from models.centerbias import CenterBias
-from tests.benchmark.tiny import Blob, FaultyBlob, Interrupted, without_fixations
+from models.uniform import Uniform
+from tests.benchmark.tiny import Blob, FaultyBlob, Interrupted, tiny, without_fixations
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TABLES = {"scores.csv", "summary.csv", "differences.csv", "run.json"}
@@ -463,6 +464,28 @@ def bad_centerbias():
     return model
 
 
+def test_with_one_subject_there_are_no_ceilings(tmp_path, quick, no_report):
+    quick.setattr("benchmark.run.load", lambda *_: tiny(1))
+    said = []
+    given = {"metrics": ("IG",), "external": ("tests.benchmark.tiny:Blob",)}
+    outcome = run(options(tmp_path / "out", models=(), **given), said.append)
+    assert set(outcome.summary["model"]) == {"centerbias", "uniform", "simulated-truth", "blob"}
+    assert outcome.summary["explained"].isna().all()
+    reason = "the gold standard needs two subjects on an image"
+    for name in ("gold", "gold-insample"):
+        assert any(text.startswith(f"without {name}: {reason}") for text in said)
+    with pytest.raises(BenchmarkError, match=f"gold: {reason}"):
+        run(options(tmp_path / "named", models=("gold",), metrics=("IG",)))
+
+
+def test_the_protocol_with_its_own_gaussian_takes_no_other(tmp_path, quick, no_report):
+    given = {"models": ("uniform",), "metrics": ("CC",), "protocol": "mit2014"}
+    with pytest.raises(BenchmarkError, match=r"--kernel-size: the protocol 'mit2014' has a Gauss"):
+        run(options(tmp_path / "out", **given))
+    run(options(tmp_path / "out", **given, kernel_size=None))
+    assert record(tmp_path / "out")["protocol"]["kernel_size"] is None
+
+
 # What goes wrong outside
 
 
@@ -511,18 +534,64 @@ def test_an_error_ends_the_workers_at_once(tmp_path, quick, no_report):
 
     def noted(function, items, workers, shared):
         try:
-            for item in items:
-                yield function(shared, item)
+            for index, item in enumerate(items):
+                yield index, function(shared, item)
         finally:
             ended.append(len(items))
 
     connect = sqlite3.connect
-    quick.setattr(module, "ordered_map", noted)
+    quick.setattr(module, "unordered_map", noted)
     quick.setattr(sqlite3, "connect", lambda *args, **kw: connect(*args, **kw, factory=FullDisk))
     with pytest.raises(BenchmarkError) as caught:
         run(options(tmp_path / "out", models=("uniform",)))
     assert caught.tb is not None  # it keeps everything alive that is not closed
     assert ended == [4]
+
+
+def test_results_in_any_order_give_the_same_bytes(tmp_path, quick, no_report, dataset):
+    """Whichever worker is the fastest; sums have their order, and so have failures."""
+    from benchmark import run as module
+
+    def odd(self, stimulus):
+        if stimulus.index in (1, 3):
+            raise ValueError(f"odd image {stimulus.index}")
+        return log_density(self, stimulus)
+
+    def backwards(function, items, workers, shared):
+        for index in reversed(range(len(items))):
+            given.append(index)
+            yield index, function(shared, items[index])
+
+    given: list[int] = []
+    log_density = Uniform.log_density
+    quick.setattr(module, "BLOCK", 2)
+    quick.setattr(Uniform, "log_density", odd)
+    expected = run(options(tmp_path / "expected"))
+    assert [failure.image for failure in expected.failures] == [1, 3]
+    quick.setattr(module, "unordered_map", backwards)
+    assert run(options(tmp_path / "out")).failures == expected.failures
+    assert content(tmp_path / "out") == content(tmp_path / "expected")
+    assert given == [1, 0, 3, 2, 1, 0]
+
+
+def test_a_score_is_stored_before_slower_ones_are_there(tmp_path, quick, no_report):
+    """A run that is killed while it waits for the slowest image keeps all others."""
+    from benchmark import run as module
+
+    def without_the_first(function, items, workers, shared):
+        for index in range(1, len(items)):
+            yield index, function(shared, items[index])
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "unordered_map", without_the_first)
+        with pytest.raises(KeyboardInterrupt):
+            run(options(out, models=("uniform",)))
+    with pytest.MonkeyPatch.context() as patch:
+        resumed = Interrupted(patch)
+        run(options(out, models=("uniform",)))
+        assert resumed.images == [0]
 
 
 def test_a_full_disk_while_writing_tables_loses_no_score(tmp_path, quick, no_report):

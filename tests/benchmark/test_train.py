@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,13 +28,14 @@ from models.centerbias import CenterBias
 from models.deepgaze.backbones import alexnet, known
 from models.deepgaze.features import FeatureSet, loaded
 from models.deepgaze.images import as_rgb
-from models.deepgaze.model import DeepGaze
+from models.deepgaze.model import FOLDER, DeepGaze
 from models.deepgaze.recipes import RECIPES
 from models.deepgaze.training import Recipe
 from models.deepgaze.weights import Weights
 from tests.models.deepgaze.bright import FEATURES, RECIPE, looked_at, pictures
 from tests.models.deepgaze.test_backbones import random_features
 
+SHIPPED = FOLDER / "deepgaze2.safetensors"
 DRAW_CURVES = curves_module.draw_curves
 
 
@@ -179,6 +183,27 @@ def test_other_data_sets_join_or_come_before(tmp_path, folder):
     assert list(curves["stage"]) == ["pretraining", "training", "training"]
 
 
+@pytest.mark.parametrize("option", ["--with", "--pretrain"])
+def test_an_image_of_two_data_sets_has_one_fold(tmp_path, folder, option):
+    second = write_folder(tmp_path / "second", seed=1)
+    own = image_folds(load(folder), 3)
+    fixations = [f"{n}.png,amy,{x},20\n" for n in range(6) for x in range(5, 40)]
+    (second / "fixations.csv").write_text("image,subject,x,y\n" + "".join(fixations))
+    for copy in range(6):  # until folds that are drawn apart differ
+        Image.open(folder / "2.png").save(second / f"{copy}.png")
+        expected = image_folds(load(second), 3)
+        if expected[copy] != own[2]:
+            break
+        Image.fromarray(pictures(6, 1)[copy]).save(second / f"{copy}.png")
+    expected[copy] = own[2]
+    result = invoke("--dataset", folder, option, second, "--folds", 3, "--only", 0, "--out", "out")
+    assert result.exit_code == 0, result.output
+    assert "1 images of second take the folds that they have in another data set" in result.output
+    corpora = Weights.load(Path("out") / "deepgaze2.safetensors").corpora
+    assert corpora["mine"].folds.tolist() == own.tolist()
+    assert corpora["second"].folds.tolist() == expected.tolist()
+
+
 def test_the_default_folder_is_called_by_model_and_data_set(tmp_path, folder):
     outcome = train(options(folder, folds=(0,)))
     assert outcome.folder == Path("training/deepgaze2-mine")
@@ -297,6 +322,22 @@ def test_more_folds_than_images(folder):
     assert "7 folds need at least as many different images, but there are 6" in result.output
 
 
+@pytest.mark.parametrize("count", [2, 257])
+def test_as_many_folds_as_weights_can_tell_apart(folder, count):
+    """The fold of an image is a byte there: fold 256 would pass for fold 0."""
+    result = invoke("--dataset", folder, "--folds", count)
+    assert result.exit_code == 2
+    assert f"{count} is not in the range 3<=x<=256" in result.output
+    with pytest.raises(BenchmarkError, match=f"{count} folds: expected 3 .* to 256"):
+        train(options(folder, n_folds=count))
+
+
+def test_every_fold_of_the_most_is_kept():
+    """The oracle is the type in which weights keep them."""
+    most = np.arange(train_module.MOST_FOLDS)
+    assert most.astype(Weights.load(SHIPPED).corpora["mit1003"].folds.dtype).tolist() == list(most)
+
+
 def test_features_are_kept_where_asked_for(tmp_path, folder):
     train(options(folder, folds=(0,), features=tmp_path / "maps"))
     assert len(list((tmp_path / "maps").rglob("*.npy"))) == 6 * 2 * 2  # images, layers, views
@@ -321,6 +362,29 @@ def test_an_unknown_model(folder):
     )
     with pytest.raises(BenchmarkError, match="'deepgaze9' cannot be trained"):
         train(TrainOptions(model="deepgaze9", dataset=str(folder)))
+
+
+@pytest.mark.parametrize("option", ["--with", "--pretrain"])
+@pytest.mark.parametrize("second", ["lab1/data", "./lab1/data", "lab2/data"])
+def test_two_data_sets_of_one_name(tmp_path, monkeypatch, option, second):
+    """One would be learned from in place of the other, or twice."""
+    for n, lab in enumerate(("lab1", "lab2")):
+        (tmp_path / lab).mkdir()
+        write_folder(tmp_path / lab / "data", seed=n)
+    monkeypatch.setattr(train_module, "corpus", None)  # nothing is read
+    result = invoke("--dataset", "lab1/data", option, second, "--folds", 3, "--out", "out")
+    assert result.exit_code == 1
+    assert f"--dataset lab1/data and {option} {second}: both are called 'data'" in result.output
+    assert f"Name another for {option}" in result.output
+    assert "rename the folder of one" in result.output
+    assert not Path("out").exists()
+
+
+def test_a_data_set_in_two_roles(tmp_path, folder):
+    before = write_folder(tmp_path / "before", seed=2)
+    result = invoke("--dataset", folder, "--with", before, "--pretrain", before, "--folds", 3)
+    assert result.exit_code == 1
+    assert f"--with {before} and --pretrain {before}: both are called 'before'" in result.output
 
 
 def test_an_unknown_data_set():
@@ -398,6 +462,89 @@ def test_a_damaged_checkpoint_is_named(tmp_path, folder, truncate):
     assert "fold0-seed0.pt: cannot be read as a checkpoint" in result.output
 
 
+@pytest.mark.parametrize("before", [False, True], ids=["training", "pretraining"])
+def test_a_training_that_diverges_is_no_success(tmp_path, folder, before):
+    other = ("--pretrain", write_folder(tmp_path / "other", seed=1)) if before else ()
+    result = invoke(
+        "--dataset", folder, *other, "--folds", 3, "--only", 1, "--out", "out",
+        "--set", "learning_rate=1e30",
+    )  # fmt: skip
+    assert result.exit_code == 1
+    stage, epochs = ("pretraining", 1) if before else ("training", 2)
+    assert (
+        f"Error: fold 1, seed 0: {stage} has diverged: after none of its {epochs} epochs at the "
+        "learning rate 1e+30"
+    ) in result.output
+    assert "Lower the recipe's learning_rate" in result.output
+    assert not list(Path("out").glob("*.safetensors"))
+
+
+# The disk
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("option", ["--out", "--features"])
+@pytest.mark.parametrize("below", ["", "folder"])
+def test_a_file_in_the_place_of_a_folder(folder, monkeypatch, option, below):
+    Path("file").touch()
+    monkeypatch.setattr(train_module, "fill_cache", None)  # before anything is computed
+    result = invoke("--dataset", folder, "--folds", 3, option, Path("file", below))
+    assert result.exit_code == 1
+    assert "file is a file, so nothing can be written to" in result.output
+    assert f"Choose another folder with {option}." in result.output
+
+
+def test_features_are_only_computed_if_there_is_room_for_them(folder, monkeypatch):
+    usage = shutil.disk_usage(folder)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    command = ("--dataset", folder, "--folds", 3, "--only", 0, "--features", "maps")
+    result = invoke(*command)
+    assert result.exit_code == 1
+    assert "features to compute: about 0.00 GiB, in maps; its disk has 0.00 GiB left" in (
+        result.output
+    )
+    assert "--no-cache" in result.output
+    assert not Path("maps").exists()
+
+
+def test_what_features_take_is_said_if_there_are_any_to_compute(folder):
+    said = []
+    train(options(folder, folds=(0,), features=Path("maps")), said.append)
+    size = sum(file.stat().st_size for file in Path("maps").rglob("*.npy"))
+    assert f"features to compute: about {size / 2**30:.2f} GiB, in maps" in said
+    said.clear()
+    train(options(folder, folds=(0,), features=Path("maps")), said.append)
+    train(options(folder, folds=(1,), cache=False), said.append)
+    assert not any("to compute" in text for text in said)
+
+
+def test_a_disk_that_gets_full_while_features_are_written(folder, monkeypatch):
+    monkeypatch.setattr("models.deepgaze.cache.save_array", full)
+    result = invoke("--dataset", folder, "--folds", 3, "--features", "maps")
+    assert result.exit_code == 1
+    assert "Error: maps cannot be read or written: No space left on device." in result.output
+    assert "with --features." in result.output
+
+
+def test_a_disk_that_gets_full_while_checkpoints_are_written(folder, monkeypatch):
+    monkeypatch.setattr("models.deepgaze.training.torch.save", full)
+    result = invoke("--dataset", folder, "--folds", 3, "--out", "out")
+    assert result.exit_code == 1
+    assert "Error: out cannot be read or written: No space left on device." in result.output
+    assert "Free some space, or choose a folder" in result.output
+    assert files(Path("out")) == []
+
+
+def test_weights_that_cannot_be_written(folder):
+    (Path("out") / "deepgaze2.safetensors" / "in-the-way").mkdir(parents=True)
+    result = invoke("--dataset", folder, "--folds", 3, "--only", 0, "--out", "out")
+    assert result.exit_code == 1
+    assert "out/deepgaze2.safetensors cannot be read or written: Is a directory" in result.output
+
+
 # Changes of the recipe
 
 
@@ -446,6 +593,8 @@ def test_no_changes():
         ("stopping=never", "stopping is best or paper"),
         ("epochs=0", "epochs has to be positive, not 0"),
         ("channel_dropout=1", "channel_dropout is in 0 to below 1, not 1.0"),
+        ("learning_rate=inf", "--set learning_rate=inf: learning_rate has to be finite, not inf"),
+        ("readout.prior_weight=nan", "--set .*: prior_weight has to be finite, not nan"),
     ],
 )
 def test_changes_that_cannot_be_made(folder, text, message):

@@ -21,6 +21,7 @@ from models.base import ModelSpec, seen_in_training
         (("mit1003",), "osie", False),
         (("mit",), "mit1003", False),
         (("scored",), "mit1003", False),
+        (("scored-in-sample",), "mit1003", True),
         ((), "mit1003", False),
     ],
 )

@@ -6,7 +6,7 @@ import numpy as np
 import pysaliency
 import pytest
 
-from models.base import ModelSpec
+from models.base import IN_SAMPLE, ModelSpec, seen_in_training
 from models.external import External, ExternalError
 
 SOURCE = """
@@ -143,3 +143,20 @@ def test_what_is_no_address_is_told(origin):
 def test_a_missing_package_is_told():
     with pytest.raises(ExternalError, match="there is no module 'not_there'; install its package"):
         External.load("not_there.at_all:x")
+
+
+def test_a_fitted_model_that_says_nothing_has_seen_what_is_scored():
+    def trained_on(**stated):
+        target = type("Learned", (), {"fit": staticmethod(lambda data: pysaliency.UniformModel())})
+        spec = ModelSpec("learned", "Learned", "x", **stated)
+        return External("a:b", target, spec).build(None, {}).spec
+
+    assert trained_on().trained_on == (IN_SAMPLE,)
+    assert trained_on(trained_on=("unknown",)).trained_on == (IN_SAMPLE,)
+    assert trained_on(trained_on=("scored",)).trained_on == ("scored",)
+    assert trained_on(trained_on=("salicon",)).trained_on == ("salicon",)
+    assert trained_on(held_out=True).trained_on == ()
+    assert seen_in_training(trained_on(), "any-data")
+    target = type("Learned", (), {"fit": staticmethod(lambda data: pysaliency.UniformModel())})
+    said = External("a:b", target, ModelSpec("learned", "Learned", "x"), stated=True)
+    assert said.build(None, {}).spec.trained_on == ()

@@ -6,7 +6,7 @@ import numpy as np
 import pysaliency
 import pytest
 
-from models.base import TrainingData
+from models.base import TrainingData, UnavailableError
 from models.centerbias import CenterBias
 from models.gold_standard import GoldStandard, InSampleGoldStandard
 from models.mixture_fit import MixtureFit
@@ -123,7 +123,7 @@ def test_fit_is_a_maximum(data, gold):
             assert likelihood(bandwidth, tuple(moved)) < best
 
 
-def test_a_lone_subject_is_predicted_from_the_prior():
+def test_a_lone_subject_has_no_gold_standard():
     data = training_data(n_subjects=3)
     fixations = data.fixations
     keep = (fixations.n != 1) | (fixations.subjects == 0)  # image 1: one subject
@@ -131,12 +131,21 @@ def test_a_lone_subject_is_predicted_from_the_prior():
     few = TrainingData(data.stimuli, fixations[keep], data.groups)
     gold = GoldStandard.fit(few, CenterBias.fit(few))
     ((subject, density),) = gold.held_out_densities(few.stimuli[1])
-    w = gold.mixture.weights
-    prior = np.exp(gold.centerbias.log_density(few.stimuli[1]))
     assert subject == 0
-    assert density == pytest.approx((w[1] * prior + w[2] / prior.size) / (w[1] + w[2]))
+    assert density.shape == (90, 60)
+    assert np.isnan(density).all()
+    values = gold.log_likelihoods(few.stimuli, few.fixations)
+    np.testing.assert_array_equal(np.isnan(values), few.fixations.n == 1)
     assert list(gold.held_out_densities(few.stimuli[4])) == []
     assert np.exp(gold.log_density(few.stimuli[4])).sum() == pytest.approx(1)
+
+
+def test_where_no_image_has_two_subjects_there_is_none():
+    data = training_data(n_subjects=5)
+    own = data.fixations.subjects == data.fixations.n  # each image has one subject of its own
+    lone = TrainingData(data.stimuli, data.fixations[own], data.groups)
+    with pytest.raises(UnavailableError, match="needs two subjects on an image"):
+        GoldStandard.fit(lone, CenterBias(lone, 0.1, 0.05))
 
 
 def test_in_sample_bound_is_optimistic(data, gold):

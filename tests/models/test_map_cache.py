@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -97,3 +99,56 @@ def test_a_models_density_is_the_same_from_disk(folder):
     assert len(files(folder)) == 1
     map_cache.forget()
     np.testing.assert_array_equal(ImageSignature().log_density(image), made)
+
+
+def test_a_folder_that_cannot_be_written_to_costs_time_only(folder, monkeypatch):
+    file = folder / "a file"
+    file.touch()
+    monkeypatch.setenv(VARIABLE, str(file))
+    make = Maker()
+    with pytest.warns(UserWarning, match=f"in the cache {file}: Not a directory") as told:
+        made = [map_cache.kept("model", image, MODULE, make)[0, 0] for image in ("ab12", "cd34")]
+    assert made == [1, 2]
+    assert len(told) == 1
+    assert map_cache.kept("model", "cd34", MODULE, make)[0, 0] == 2  # in memory it is kept still
+
+
+def test_no_more_is_kept_in_memory_than_stated(monkeypatch):
+    monkeypatch.delenv(VARIABLE)
+    monkeypatch.setattr(map_cache, "KEPT_BYTES", 3 * 24)
+    make = Maker()
+    for image in ("a", "b", "c", "a", "d"):
+        map_cache.kept("model", image, MODULE, make)
+    assert make.calls == 4
+    assert len(map_cache._kept) == 3
+    for image in ("c", "a", "d"):  # b was used longest ago
+        map_cache.kept("model", image, MODULE, make)
+    assert make.calls == 4
+    map_cache._kept.add(("model", "d"), np.zeros((2, 3), np.float32))  # made by another thread, too
+    assert len(map_cache._kept) == 3
+
+
+def test_threads_share_the_memory(monkeypatch):
+    """Many threads come and go in a memory that is always full."""
+    monkeypatch.delenv(VARIABLE)
+    monkeypatch.setattr(map_cache, "KEPT_BYTES", 50 * 24)
+    errors, start = [], threading.Barrier(8)
+
+    def work(seed):
+        start.wait()
+        try:
+            for image in np.random.default_rng(seed).integers(0, 200, 4000):
+                values = np.full((2, 3), image, np.float32)
+                found = map_cache.kept("model", str(image), "", lambda values=values: values)
+                assert (found == image).all()
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert len(map_cache._kept) == 50
+    assert map_cache._kept._bytes == 50 * 24

@@ -10,6 +10,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -511,3 +512,17 @@ def test_names_of_stimuli():
         stimulus_names(stimuli)
     assert short_names(["/d/s/x/1.jpg", "/d/s/y/2.jpg"]) == ["x/1.jpg", "y/2.jpg"]
     assert short_names(["/d/1.jpg"]) == ["1.jpg"]
+
+
+def test_threads_read_a_tar_file_side_by_side(tmp_path):
+    names = [f"{number:02d}.npy" for number in range(20)]
+    members = {name: npy(np.full((60, 80), float(n))) for n, name in enumerate(names)}
+    maps = open_maps(in_tar(tmp_path / "maps.tar", members))
+
+    def wrong(seed):
+        order = np.random.default_rng(seed).integers(0, len(names), 100)
+        return sum(not (maps.read(names[n]) == n).all() for n in order)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(wrong, range(8))) == 0
+    maps.close()

@@ -189,6 +189,37 @@ def test_a_coarse_map_is_laid_over_the_whole_image():
     np.testing.assert_allclose(at[29] + at[30], at[39], rtol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("shape", "refused"),
+    [
+        ((45, 60), False),
+        ((12, 15), False),
+        ((11, 16), False),  # both sides rounded, the other way
+        ((4, 5), False),
+        ((1, 1), False),
+        ((90, 120), False),
+        ((60, 45), True),
+        ((15, 11), True),
+        ((32, 32), True),
+        ((12, 18), False),
+        ((12, 20), True),
+    ],
+)
+def test_a_map_must_cover_the_image_evenly(shape, refused):
+    class Shaped(Bright):
+        def map_of(self, rgb):
+            return np.arange(np.prod(shape), dtype=float).reshape(shape)
+
+    image = np.zeros((45, 60, 3), np.uint8)
+    if not refused:
+        assert Shaped.plain().log_density(image).shape == (45, 60)
+        return
+    text = f"bright:plain: the saliency map has the size {shape[1]}x{shape[0]}, the image 60x45"
+    with pytest.raises(ValueError, match=text) as caught:
+        Shaped.plain().log_density(image)
+    assert ("It looks transposed." in str(caught.value)) == (shape == (60, 45))
+
+
 # No leak
 
 

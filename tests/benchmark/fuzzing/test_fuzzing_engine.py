@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import builtins
 import importlib.util
+import json
 import os
 import random
+import re
 import signal
+import subprocess
 import time
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -164,17 +169,103 @@ def test_failures_of_one_cause_look_alike():
 
 
 def test_the_report_counts_and_keeps_failures(tmp_path):
-    tallies = [campaign(broken(b"4", lie), 200), campaign(SOUND, 100)]
+    tallies = [campaign(broken(b"4", lie), 200), campaign(replace(SOUND, name="sound"), 100)]
     tallies += [campaign(replace(SOUND, name="other", unmended="It is known."), 50)]
-    report.write(tallies, "the command", tmp_path)
+    for tally in tallies:
+        tally.command = "the command"
+    report.write(tallies, tmp_path)
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
-    for words in ("the command", "350 files", "for 2 readers", "[1] other: It is known."):
+    for words in ("the command", "350 files", "for 3 readers", "[1] other: It is known."):
         assert words in text
     rows = (tmp_path / "fuzzing.csv").read_text().splitlines()
-    assert rows[0] == "target,engine,inputs,accepted,refused,crashes,hangs,memory,wrong"
+    assert rows[0] == (
+        "target,engine,seconds,inputs,accepted,refused,crashes,hangs,memory,wrong,command"
+    )
     assert len(rows) == 4
     (kept,) = (f for f in (tmp_path / "failures" / "numbers").iterdir() if not f.suffix)
     assert b"4" in kept.read_bytes()
+
+
+def rows_of(folder):
+    return report.read(folder).set_index(["target", "engine"])["inputs"].to_dict()
+
+
+def test_rows_of_what_is_left_out_stay(tmp_path):
+    other = replace(SOUND, name="other")
+    targets = {"numbers": SOUND, "other": other}
+    made = [campaign(SOUND, 30), campaign(other, 40)]
+    guide = Tally(SOUND, "atheris", Counter({REFUSED: 5}), seconds=60)
+    again = campaign(other, 50)
+    for tally, command in zip([*made, again, guide], ("first", "first", "second", "third")):
+        tally.command = command
+    for tallies in (made, [guide], [again]):
+        report.write(tallies, tmp_path, targets)
+    assert rows_of(tmp_path) == {
+        ("numbers", "mutations"): 30,
+        ("other", "mutations"): 50,
+        ("numbers", "atheris"): 5,
+    }
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "```\nfirst\nsecond\nthird\n```" in text
+    assert "| numbers | numbers | atheris | 60 | 5 | 0 | 5 |" in text
+    assert "85 files" in text
+    report.write([], tmp_path, {"other": other})
+    assert list(rows_of(tmp_path)) == [("other", "mutations")]
+
+
+def test_failures_that_are_mended_go(tmp_path):
+    report.write([campaign(broken(b"4", lie), 200)], tmp_path)
+    report.write([campaign(SOUND, 20)], tmp_path)
+    assert not list((tmp_path / "failures" / "numbers").iterdir())
+
+
+@pytest.mark.parametrize("content", ["target,inputs\na,1\n", "", "\xff"])
+def test_a_table_that_cannot_be_added_to_is_named(tmp_path, content):
+    (tmp_path / "fuzzing.csv").write_text(content, encoding="latin-1")
+    done = CliRunner().invoke(main, ["--inputs", "1", "--out", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "fuzzing.csv: expected a table with the columns target, engine" in done.output
+
+
+def test_make_runs_the_command_that_the_results_state():
+    root = Path(__file__).resolve().parents[3]
+    recipe = re.search(r"^fuzz:\n\t\$\(PYTHON\) (.+)$", (root / "Makefile").read_text(), re.M)
+    options = main.make_context("fuzzing", recipe[1].split()[2:]).params
+    assert options["atheris"] >= 60
+    text = (root / "results" / "fuzzing" / "README.md").read_text(encoding="utf-8")
+    assert f"fuzzing --inputs {options['inputs']} --seed {options['seed']}\n" in text
+    assert f"fuzzing --inputs 0 --atheris {options['atheris']}" in text
+
+
+def test_imports_do_not_count_for_atheris(monkeypatch):
+    asked = []
+
+    def run(command, **options):
+        asked.append(int(command[-1]))
+        folder = Path(command[-2])
+        code, told = (0, 6.0) if len(asked) > 1 else (1, 3.6)
+        counts = {"seconds": told, "counts": {REFUSED: 7}}
+        (folder / "counts.json").write_text(json.dumps(counts), encoding="utf-8")
+        if code:
+            (folder / "artifact-crash").write_bytes(b"9")
+        return subprocess.CompletedProcess(command, code, b"", b"")
+
+    monkeypatch.setattr(guided.subprocess, "run", run)
+    monkeypatch.setattr(guided, "time", SlowClock(), raising=False)
+    tally = guided.guided(SOUND, 10)
+    assert asked == [10, 6]
+    assert tally.counts == {REFUSED: 14, CRASH: 1}
+
+
+class SlowClock:
+    """An hour passes between any two looks."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        self.now += 3600
+        return self.now
 
 
 def test_the_command_writes_a_folder(tmp_path):

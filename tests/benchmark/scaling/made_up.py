@@ -16,6 +16,15 @@ PHASES = (
     "mean predictions", "scoring", "collecting scores", "statistics, tables and figures",
 )  # fmt: skip
 
+#: Models of known cost, and the seconds of scoring with one job.
+MODELS = (("cheap", 1.0), ("dear", 10.0))
+#: Seconds an image.
+OVERHEAD = {
+    "the loop itself": 1e-4,
+    "preparing what was measured": 2e-5,
+    "storing, sending, waiting": 1.8e-4,
+}
+
 
 def row(axis, quantity, part, amount, calls=1, **settings):
     usual = {"images": 10, "width": 100, "height": 100, "subjects": 5, "models": 1, "jobs": 1}
@@ -44,6 +53,8 @@ def runs():
         here, seconds = {"width": width}, PIXEL * width * 100
         for part in (*(f"metric {m}" for m in METRICS), "model blur0", "model gold"):
             rows.append(row("size", "scoring", part, 20 * seconds, 20, **here))
+        for part, each in OVERHEAD.items():
+            rows.append(row("size", "scoring", part, 10 * each, **here))
         for part in PHASES:
             rows.append(row("size", "phase", part, 10 * seconds, **here))
     for axis, key in (("subjects", "subjects"), ("models", "models"), ("size", "width")):
@@ -51,13 +62,15 @@ def runs():
             rows += [row(axis, total, "all", 1 + n, **{key: n}) for total in TOTALS]
             if axis != "size":
                 rows.append(row(axis, "phase", "scoring", 1 + n, **{key: n}))
-    for cost, seconds in (("cheap", 1.0), ("dear", 10.0)):
-        for jobs in (1, 2):
-            here = {"cost": cost, "jobs": jobs, "clock": 1}
-            rows.append(row("jobs", "phase", "scoring", seconds / jobs, **here))
-            rows.append(row("jobs", "phase", "mean predictions", 1.0 + jobs, **here))
-            rows.append(row("jobs", "scoring", "model blur0", 0.5 * seconds, 10, **here))
-            rows.append(row("jobs", "load", "all", 0.5, **here))
+    turns = [(*model, jobs, turn) for model in MODELS for turn in (0, 1) for jobs in (1, 2)]
+    for cost, seconds, jobs, turn in turns:
+        here = {"cost": cost, "jobs": jobs, "clock": 1, "repeat": turn}
+        seconds *= 1 + 0.5 * (turn if jobs == 2 else 1 - turn)
+        rows.append(row("jobs", "wall", "all", seconds / jobs + 4.0, **here))
+        rows.append(row("jobs", "phase", "scoring", seconds / jobs, **here))
+        rows.append(row("jobs", "phase", "mean predictions", 1.0 + jobs, **here))
+        rows.append(row("jobs", "scoring", "model blur0", 0.5 * seconds, 10, **here))
+        rows.append(row("jobs", "load", "all", 0.5, **here))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

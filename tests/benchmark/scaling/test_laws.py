@@ -39,3 +39,22 @@ def test_a_straight_line_is_the_cost_of_one():
     assert linear_law([1, 2], [0.0, 5.0], relative=False).growth(2) == pytest.approx(4.0)
     with pytest.raises(ValueError, match="two numbers"):
         linear_law([3, 3], [1.0, 2.0])
+
+
+def test_a_law_holds_only_where_the_points_tell_it():
+    assert power_law(N, 2.0 * N).holds
+    assert linear_law(N[:3], [1.0, 2.0, 4.1]).holds
+    assert not linear_law(N[:2], [1.0, 2.0]).holds  # nothing tells its error
+    assert not linear_law(N[:4], [1.0, 9.0, 1.0, 9.0]).holds
+    assert not power_law(N, 1e-9 * N**4.0).holds  # beyond the exponents that are tried
+    assert not power_law(N, np.log(N)).holds
+
+
+def test_exponents_of_few_points_are_assumed():
+    assert power_law(N, N**1.5).fitted
+    assert not power_law(N[:3], N[:3] ** 1.5).fitted
+
+
+def test_what_hardly_differs_does_not_grow():
+    assert not power_law(N, [3.9, 3.5, 3.6, 3.7, 3.5, 3.7]).grows(1600)
+    assert power_law(N, 1.0 + 0.1 * N).grows(1600)

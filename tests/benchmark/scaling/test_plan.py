@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from benchmark.errors import BenchmarkError
 from benchmark.scaling import plan, plan_text
 from benchmark.scaling.plan import Goal
+from benchmark.scaling.table import Curves
 from tests.benchmark.scaling.made_up import PIXEL, curves
 
 GOAL = Goal(images=10_000, models=10)
@@ -27,8 +29,12 @@ def test_hours_are_unit_costs_times_numbers():
     shuffled = _of(items, "sAUC")
     assert shuffled.total == pytest.approx((pixel_time + 1e-6 * GOAL.fixations) * 1e5, rel=1e-3)
     assert shuffled.total_changed == pytest.approx((pixel_time + 1e-6 * 1e5) * 1e5, rel=1e-3)
-    fit = _of(items, "fitting gold")
-    assert fit.total == pytest.approx(1 + 1e-3 * GOAL.fixations, rel=0.02)
+    assert _of(items, "fitting centerbias").total == pytest.approx(1e-6 * GOAL.fixations, rel=1e-3)
+    gold, looks = _of(items, "fitting gold"), GOAL.images * 1e-6 * GOAL.fixations
+    assert gold.total == pytest.approx(1e-6 * GOAL.fixations + looks, rel=1e-3)
+    assert gold.total_changed == pytest.approx(1e-6 * GOAL.fixations, rel=1e-3)
+    checks = _of(items, "checking the store, at each start")
+    assert checks.total == pytest.approx(1e-6 * GOAL.rows, rel=1e-3)
     assert _of(items, "storing scores").total == pytest.approx(1e-5 * GOAL.rows, rel=1e-3)
     assert _of(items, "resampling scores").total == pytest.approx(10 * 1e-6 * GOAL.rows, rel=1e-3)
 
@@ -63,3 +69,10 @@ def test_the_text_states_the_sums():
     total = sum(item.total for item in plan.hours(measured, GOAL)) / 3600
     assert f"| {total:,.0f}".replace(",", " ") in text
     assert "1.5 million\nfixations" in text
+
+
+def test_a_part_that_was_not_measured_is_named():
+    measured = curves()
+    lacking = measured.parts[measured.parts["part"] != "fitting gold"]
+    with pytest.raises(BenchmarkError, match=r"parts\.csv: .* 'fitting gold', found 0"):
+        plan.hours(Curves(measured.runs, lacking), GOAL)

@@ -40,11 +40,12 @@ def test_an_undisturbed_run_stores_every_score(bench):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("harm", ["kill", "worker", "disk", "permission", "store"])
+@pytest.mark.parametrize("harm", ["kill", "worker", "disk", "permission", "store", "repair"])
 def test_a_short_form_of_the_harness_loses_nothing(bench, harm):
     bench.rng = np.random.default_rng(SEED)
-    finding = HARMS[harm][0](bench, 3 if harm == "kill" else 1)
+    finding = HARMS[harm][0](bench, {"kill": 3, "permission": 3}.get(harm, 1))
     assert finding.times >= 1
+    assert finding.stored > 0
     assert (finding.lost, finding.unlike, finding.untold) == (0, 0, 0), finding.notes
 
 
@@ -52,6 +53,14 @@ def test_a_dask_worker_may_be_killed(bench):
     pytest.importorskip("distributed", reason="needs Dask: pip install distributed")
     finding = events.dask_worker_killed(bench, 1)
     assert finding.sound, finding.notes
+
+
+@pytest.mark.parametrize("harm", ["cache-disk", "cache-permission"])
+def test_a_cache_that_cannot_be_written_to_costs_nothing(bench, harm):
+    bench.rng = np.random.default_rng(SEED)
+    finding = HARMS[harm][0](bench, 1)
+    assert finding.sound, finding.notes
+    assert finding.times == 1 or finding.impossible
 
 
 def test_damaged_features_are_computed_again(tmp_path):
@@ -74,11 +83,11 @@ def test_a_run_that_forgets_a_score_is_found(bench):
     out = bench.fresh()
     shutil.copytree(bench.folder / "undisturbed", out)
     before = stored(out)
-    from benchmark.store import _checked
+    from benchmark.store_repair import checked
 
     with sqlite3.connect(out / "scores.sqlite") as connection:
         row = connection.execute("SELECT * FROM checked_scores WHERE metric = 'IG'").fetchone()
-        changed = _checked(*row[:3], row[3] + 1.0, row[4])
+        changed = checked(*row[:3], row[3] + 1.0, row[4])
         connection.execute("INSERT OR REPLACE INTO checked_scores VALUES (?,?,?,?,?,?)", changed)
     finding = Finding("changed")
     finding.times = 1
@@ -93,6 +102,19 @@ def test_a_run_that_says_nothing_is_found(bench):
     finding = Finding("silent")
     events.failed(bench, finding, out, Ended(1, "", 0.0), "disk full")
     assert (finding.times, finding.untold, finding.lost) == (1, 1, 0)
+
+
+def test_damage_that_is_not_told_is_found(bench, monkeypatch):
+    """As if a run computed everything again without a word."""
+
+    def silently(out, finding, before):
+        shutil.copy(bench.folder / "undisturbed" / "scores.sqlite", out)
+        return Ended(0, "all is well", 0.0)
+
+    monkeypatch.setattr(bench, "settle", silently)
+    monkeypatch.setattr(events, "damaged", lambda data, rng: data[: len(data) // 2])
+    finding = events.store_damaged(bench, 1)
+    assert (finding.untold, finding.lost) == (1, 0)
 
 
 def test_where_nothing_can_be_mounted_files_are_limited(bench, monkeypatch):
@@ -143,10 +165,26 @@ def test_root_gives_up_its_right(tmp_path):
 
 
 def test_the_report_states_everything(tmp_path):
-    findings = [Finding("one harm", 3, 100, 0, 0, 0), Finding("another", 2, 50, 1, 1, 0)]
-    write_report(findings, tmp_path, 40, "python -m benchmark.survival")
+    findings = {"a": Finding("one harm", 3, 100, 0, 0, 0), "b": Finding("two", 2, 50, 1, 1, 0)}
+    write_report(findings, tmp_path, 40, "python -m benchmark.survival", ["a", "b"])
     table = pd.read_csv(tmp_path / "survival.csv")
     assert table["lost"].tolist() == [0, 1]
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert "| another | 2 | 50 | 1 | 1 | 0 |" in text
-    assert "python -m benchmark.survival" in text
+    assert "| two | 40 | 2 | 50 | 1 | 1 | 0 | 1 |" in text
+    assert "1. `python -m benchmark.survival`; Python" in text
+
+
+def test_rows_of_other_harm_stay(tmp_path):
+    order = ["a", "b", "c"]
+    both = {"c": Finding("three", 3, 100), "a": Finding("one", 2, 50)}
+    write_report(both, tmp_path, 40, "all", order)
+    write_report({"b": Finding("two", 1), "c": Finding("three", 9)}, tmp_path, 20, "some", order)
+    write_report({"a": Finding("one", impossible="here")}, tmp_path, 20, "some", order)
+    table = pd.read_csv(tmp_path / "survival.csv")
+    assert table["harm"].tolist() == ["one", "two", "three"]
+    assert table["times"].tolist() == [2, 1, 9]
+    assert table["images"].tolist() == [40, 20, 20]
+    assert table["command"].tolist() == ["all", "some", "some"]
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "| one | 40 | 2 | 50 | 0 | 0 | 0 | 1 |" in text
+    assert "| three | 20 | 9 | 0 | 0 | 0 | 0 | 2 |" in text

@@ -8,10 +8,20 @@ import numpy as np
 import pytest
 import torch
 
+from benchmark.datasets.base import Dataset
+from benchmark.shared_images import with_one_fold_each
 from models.deepgaze.cache import FeatureCache
 from models.deepgaze.corpus import Corpus, Examples, relative_zoom
-from models.deepgaze.features import loaded
-from models.deepgaze.folds import SCHEMES, Plan, Split, fill_cache, one_thread, train_fold
+from models.deepgaze.features import FeatureSet, loaded
+from models.deepgaze.folds import (
+    SCHEMES,
+    Plan,
+    Split,
+    fill_cache,
+    missing_bytes,
+    one_thread,
+    train_fold,
+)
 from models.deepgaze.images import look, pixel_hash
 from models.deepgaze.prior import prior_table
 from models.deepgaze.training import information_gain
@@ -94,6 +104,13 @@ def test_the_papers_scheme_stops_by_the_test_images():
     assert SCHEMES == ("8-1-1", "9-1")
 
 
+def test_data_sets_of_a_plan_have_names_of_their_own(bright, others):
+    for rest in ((others[0], replace(others[1], name="joint")), (corpus(9), others[1])):
+        with pytest.raises(ValueError, match=r"two data sets are called '(joint|bright)'"):
+            plan(bright, *rest)
+    assert list(plan(bright, others[0], others[0]).all_corpora) == ["bright", "joint"]
+
+
 # What a fold may know
 
 
@@ -132,6 +149,39 @@ def test_the_test_images_leave_no_trace(cache, bright, others, fold):
     assert clean.curve == dirty.curve
     assert dirty.test < clean.test - 0.1  # it was the test images that were replaced
     assert [point.stage for point in clean.curve] == ["pretraining"] * 2 + ["training"] * 3
+
+
+@pytest.mark.parametrize("one_fold_each", [True, False])
+def test_test_images_leave_no_trace_through_copies_in_other_data_sets(cache, bright, one_fold_each):
+    """Without a fold of their own in all data sets they would: the copies are learned from."""
+    images = [np.asarray(s) for s in bright.data.stimuli.stimuli]
+    sharing = [bright]
+    for n, name in enumerate(("joint", "before"), start=1):
+        own = pictures(6, seed=n)
+        own[3 * n - 1] = images[3 * n]  # in fold 2, which is learned from; the original's is 0
+        data, folds = looked_at(own, seed=n), np.arange(6) % 3
+        sharing.append(Corpus.of(name, data, f"hash of {name}", folds))
+    tested = {bright.image_hashes[3], bright.image_hashes[6]}
+    if one_fold_each:
+        datasets = [
+            Dataset(None, c.data.stimuli, c.data.fixations, range(len(c.folds)), ())
+            for c in sharing
+        ]
+        sharing = with_one_fold_each(sharing, datasets)
+        assert [c.folds.tolist() for c in sharing[1:]] == [[0, 1, 0, 0, 1, 2], [0, 1, 2, 0, 1, 0]]
+    dirty = [
+        garbage(c, [n for n, pixels in enumerate(c.image_hashes) if pixels in tested])
+        for c in sharing
+    ]
+    trained = [train_fold(plan(*corpora), 0, 0, cache) for corpora in (sharing, dirty)]
+    assert (differing(*trained) == set()) is one_fold_each
+    assert (trained[0].curve == trained[1].curve) is one_fold_each
+
+
+def test_a_data_set_that_leaves_nothing_to_learn_from(cache, bright, others):
+    joint = replace(others[0], folds=np.zeros(6, dtype=np.int64))
+    with pytest.raises(ValueError, match="fold 0 has no image of joint to learn from"):
+        train_fold(plan(bright, joint, others[1]), 0, 0, cache)
 
 
 @pytest.mark.parametrize("which", [0, 1, 2], ids=["first", "joint", "pretraining"])
@@ -391,6 +441,14 @@ def test_the_fingerprint_tells_trainings_apart(bright, others):
     assert plan(corpus(9), *others).fingerprint(0, 0, "float32") == found[0]
 
 
+def test_a_fold_that_diverges_is_named(cache, bright):
+    recipe = replace(RECIPE, learning_rate=1e30)
+    with pytest.raises(
+        ValueError, match=r"fold 1, seed 2: training has diverged: .* Lower the rec"
+    ):
+        train_fold(plan(bright, recipe=recipe), 1, 2, cache)
+
+
 def test_another_folds_checkpoint_is_refused(tmp_path, cache, bright):
     checkpoint = tmp_path / "fold.pt"
     train_fold(plan(bright), 0, 0, cache, checkpoint)
@@ -456,6 +514,38 @@ def test_filling_the_cache_leaves_nothing_to_compute(tmp_path, monkeypatch, brig
     train_fold(chosen, 0, 0, cache)
     assert len(shown) == 3
     assert cache.size() == before > 0
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        (FEATURES, replace(FEATURES, scale=0.5)),
+        (FeatureSet(scale=0.25),),
+        (FeatureSet("icf", ("intensity5", "contrast80"), 1.0),),
+    ],
+    ids=lambda sets: sets[0].backbone,
+)
+def test_what_the_features_will_take_is_known_before(tmp_path, features):
+    """Of several plans at once, of which some read the same features."""
+    cache = FeatureCache(tmp_path)
+    some, more = corpus(4), corpus(5, name="more", seed=1)
+    more = replace(more, image_hashes=(some.image_hashes[0], *more.image_hashes[1:]))
+    recipe = replace(RECIPE, features=features)
+    plain = replace(recipe, mirrored=False, features=features[:1])
+    plans = [plan(some, more, None, recipe=plain), plan(some, recipe=recipe)]
+    needed = missing_bytes(plans, cache)
+    fill_cache(plans[0], cache)
+    rest = missing_bytes(plans, cache)
+    assert needed - rest == cache.size()
+    fill_cache(plans[1], cache)
+    assert missing_bytes(plans, cache) == 0
+    assert cache.size() == needed > rest > 0
+
+
+def test_features_of_a_layer_that_there_is_not(tmp_path, bright):
+    recipe = replace(RECIPE, features=(replace(FEATURES, layers=("stem", "block99")),))
+    with pytest.raises(ValueError, match="'efficientnet-lite0' has no layer 'block99'"):
+        missing_bytes([plan(bright, recipe=recipe)], FeatureCache(tmp_path))
 
 
 def test_resolution_is_relative_to_the_first_data_set(bright, others):

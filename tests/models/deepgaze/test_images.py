@@ -16,6 +16,7 @@ from models.deepgaze.images import (
     as_rgb,
     differing_bits,
     look,
+    nearest_copy,
     pixel_hash,
     resized,
     same_look,
@@ -218,6 +219,18 @@ def test_structure():
     assert structure(packed(half)) == 16
     half[3, 12] = 1
     assert structure(packed(half)) == 20
+
+
+def test_the_nearest_copy():
+    board = np.indices((16, 16)).sum(axis=0) % 2
+    others = []
+    for apart in (200, 7, 3, 9):
+        other = board.copy().ravel()
+        other[:apart] ^= 1
+        others.append(packed(other))
+    assert nearest_copy(packed(board), np.array(others)) == (3, 2)
+    assert nearest_copy(packed(board), np.array(others[:1])) is None
+    assert nearest_copy(packed(board), np.empty((0, 32), np.uint8)) is None
 
 
 def test_plain_looks_are_those_of_no_picture():

@@ -380,6 +380,12 @@ def test_stride_and_blur_are_positive(changes):
         ReadoutConfig(**changes)
 
 
+@pytest.mark.parametrize("name", ["stride", "blur", "prior_weight"])
+def test_numbers_of_a_readout_are_finite(name):
+    with pytest.raises(ValueError, match=f"{name} has to be finite, not inf"):
+        ReadoutConfig(**{name: float("inf")})
+
+
 def test_maps_of_other_channels_are_refused():
     readout = random_readout(0, None, (5, 3))
     with pytest.raises(ValueError, match=r"reads maps of \(5, 3\) channels; these have \(3, 5\)"):

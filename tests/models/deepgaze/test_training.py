@@ -19,6 +19,7 @@ from models.deepgaze.geometry import interpolation_matrix, tiling
 from models.deepgaze.readout import Lattice, Readout, ReadoutConfig
 from models.deepgaze.training import (
     LEAST_DEVIATION,
+    DivergedError,
     Epoch,
     Recipe,
     Stage,
@@ -114,7 +115,14 @@ def kill_after(epochs: int):
         ({"pretraining_epochs": -1}, "pretraining_epochs has to be positive"),
         ({"batch_size": 0}, "batch_size has to be positive"),
         ({"learning_rate": float("nan")}, "learning_rate has to be positive, not nan"),
+        ({"learning_rate": float("inf")}, "learning_rate has to be finite, not inf"),
+        ({"finetuning_rate": 0.0}, "finetuning_rate has to be positive, not 0.0"),
+        ({"finetuning_rate": float("inf")}, "finetuning_rate has to be finite, not inf"),
+        ({"weight_decay": -0.1}, "weight_decay is 0 or more, not -0.1"),
+        ({"weight_decay": float("nan")}, "weight_decay is 0 or more, not nan"),
+        ({"weight_decay": float("inf")}, "weight_decay has to be finite, not inf"),
         ({"step": 0.0}, "step has to be positive"),
+        ({"step": float("inf")}, "step has to be finite, not inf"),
         ({"channel_dropout": 1.0}, "channel_dropout is in 0 to below 1, not 1.0"),
         ({"averaging": -0.1}, "averaging is in 0 to below 1, not -0.1"),
     ],
@@ -405,6 +413,53 @@ def test_the_same_seed_gives_the_same_bytes():
     assert_same_state(states[0], states[1])
     assert one.curve == same.curve
     assert one.curve != other.curve
+
+
+# Divergence
+
+
+def steep(*rates: float) -> list[Stage]:
+    return [replace(stage, learning_rate=rate) for stage, rate in zip(stages(), rates)]
+
+
+@pytest.mark.parametrize(
+    ("rates", "message", "epochs"),
+    [
+        ((1e30, 0.01), "pretraining has diverged: after none of its 2 epochs at .* rate 1e+30", 2),
+        ((0.03, 1e30), "training has diverged: after none of its 3 epochs at .* rate 1e+30", 5),
+    ],
+)
+def test_a_stage_that_diverged_is_an_error_also_when_gone_on_with(tmp_path, rates, message, epochs):
+    message = message.replace("+", r"\+")
+    checkpoint = tmp_path / "fold.pt"
+    training = trainer(plan=steep(*rates))
+    with pytest.raises(DivergedError, match=message):
+        training.run(checkpoint)
+    assert len(training.curve) == epochs
+    assert not any(np.isfinite(point.stopping) for point in training.curve[-2:])
+    with pytest.raises(DivergedError, match=message):
+        trainer(plan=steep(*rates)).run(checkpoint)
+
+
+@pytest.mark.parametrize(("rates", "stage"), [((1e30, 0.01), "pre"), ((0.03, 1e30), "")])
+def test_a_finished_checkpoint_that_had_diverged_is_not_taken_for_a_readout(
+    tmp_path, monkeypatch, rates, stage
+):
+    """As was written before divergence was an error."""
+    checkpoint = tmp_path / "fold.pt"
+    with monkeypatch.context() as before:
+        before.setattr(Training, "_check_gains", lambda self, stage: None)
+        trainer(plan=steep(*rates)).run(checkpoint)
+    with pytest.raises(DivergedError, match=f"^{stage}training has diverged"):
+        trainer(plan=steep(*rates)).run(checkpoint)
+
+
+def test_a_training_that_recovers_is_kept(monkeypatch):
+    training = trainer()
+    gains = iter([float("nan"), 0.25, float("-inf"), float("nan"), 0.125])
+    monkeypatch.setattr(training_module, "information_gain", lambda *_: next(gains))
+    training.run()
+    assert len(training.curve) == 5
 
 
 # Checkpoints
