@@ -17,8 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from benchmark.datasets.base import Dataset
 from benchmark.datasets.look_alikes import first_alike
 from models.deepgaze.corpus import Corpus
-from models.deepgaze.images import differing_bits
-from models.deepgaze.weights import SAME_LOOK
+from models.deepgaze.images import nearest_copy
 
 
 def with_one_fold_each(corpora: Sequence[Corpus], datasets: Sequence[Dataset]) -> list[Corpus]:
@@ -59,8 +58,8 @@ def _known_before(corpora: Sequence[Corpus]) -> list[tuple[int, int]]:
             for n, (pixels, look) in enumerate(zip(corpus.image_hashes, corpus.looks), start):
                 if pixels in by_pixels:
                     pairs.append((n, by_pixels[pixels]))
-                elif (bits := differing_bits(look, earlier)).min() <= SAME_LOOK:
-                    pairs.append((n, int(bits.argmin())))
+                elif (found := nearest_copy(look, earlier)) is not None:
+                    pairs.append((n, found[1]))
         for n, pixels in enumerate(corpus.image_hashes, start):
             by_pixels.setdefault(pixels, n)
         earlier = np.concatenate([earlier, corpus.looks])

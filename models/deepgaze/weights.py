@@ -21,15 +21,11 @@ from torch import Tensor
 from models.deepgaze.backbones import WeightsError
 from models.deepgaze.features import FeatureSet
 from models.deepgaze.files import whole
-from models.deepgaze.images import differing_bits, look, pixel_hash
+from models.deepgaze.images import look, nearest_copy, pixel_hash
 from models.deepgaze.readout import Readout, ReadoutConfig
 from models.deepgaze.training import Recipe
 
 FORMAT = "deepgaze readouts, version 1"
-#: An image is taken for one of a training set if its look differs in no more bits. Re-encoding at
-#: half the size changed 5 bits in the median and 31 at most on a tenth of MIT1003's images; to take
-#: a new image for a known one only costs the mixture of the other folds.
-SAME_LOOK = 28
 
 
 @dataclass
@@ -94,7 +90,10 @@ class Weights:
     def known_as(self, rgb: NDArray[np.uint8]) -> tuple[str, int] | None:
         """The data set and fold of a training image; None for an image of no training set.
 
-        An image is known by its pixels, or by looking like a training image (re-encoded, resized).
+        An image is known by its pixels, or by looking like a training image (re-encoded, resized);
+        see :func:`models.deepgaze.images.same_look` for how often that errs. To miss a copy is to
+        predict it by readouts that saw the original; to take a new image for a known one costs the
+        other folds' readouts, and the scored data set's centre bias and resolution.
         """
         digest = np.frombuffer(bytes.fromhex(pixel_hash(rgb)), dtype=np.uint8)
         for name, corpus in self.corpora.items():
@@ -104,10 +103,10 @@ class Weights:
         own_look = look(rgb)
         nearest: tuple[int, str, int] | None = None
         for name, corpus in self.corpora.items():
-            bits = differing_bits(own_look, corpus.looks)
-            closest = int(bits.argmin())
-            candidate = (int(bits[closest]), name, int(corpus.folds[closest]))
-            if candidate[0] <= SAME_LOOK and (nearest is None or candidate < nearest):
+            if (found := nearest_copy(own_look, corpus.looks)) is None:
+                continue
+            candidate = (found[0], name, int(corpus.folds[found[1]]))
+            if nearest is None or candidate < nearest:
                 nearest = candidate
         return nearest and nearest[1:]
 

@@ -11,8 +11,17 @@ import torch
 from PIL import Image
 
 from benchmark.datasets.photographs import locate_all, select
-from models.deepgaze.images import as_rgb, differing_bits, look, pixel_hash, resized
-from models.deepgaze.weights import SAME_LOOK
+from models.deepgaze.images import (
+    LEAST_STRUCTURE,
+    as_rgb,
+    differing_bits,
+    look,
+    nearest_copy,
+    pixel_hash,
+    resized,
+    same_look,
+    structure,
+)
 from tests.models.deepgaze.bright import picture, pictures
 
 NAMES = ("astronaut", "camera", "chelsea", "china", "coffee", "flower", "rocket", "grace_hopper")
@@ -160,9 +169,7 @@ def test_a_look_survives_encoding_and_resizing(photographs, quality, scale):
     for name, rgb in zip(NAMES, photographs):
         copy = reencoded(rgb, quality, scale)
         assert pixel_hash(copy) != pixel_hash(rgb)
-        bits = differing_bits(look(copy), look(rgb)[None])
-        assert bits.shape == (1,)
-        assert bits[0] <= SAME_LOOK, name
+        assert same_look(look(copy), look(rgb)[None]).tolist() == [True], name
 
 
 def test_different_pictures_look_different(photographs):
@@ -172,9 +179,65 @@ def test_different_pictures_look_different(photographs):
     for n, own in enumerate(looks):
         bits = differing_bits(own, looks)
         assert bits[n] == 0
-        assert np.delete(bits, n).min() > 2 * SAME_LOOK
-        mirrored = differing_bits(look(photographs[n][:, ::-1].copy()), own[None])
-        assert mirrored[0] > SAME_LOOK
+        assert np.delete(bits, n).min() > 56
+        assert same_look(own, looks).tolist() == [m == n for m in range(len(looks))]
+        assert not same_look(look(photographs[n][:, ::-1].copy()), looks).any()
+
+
+def test_sizes_do_not_count(photographs):
+    for rgb in photographs:
+        square = np.asarray(Image.fromarray(rgb).resize((400, 400), Image.Resampling.BICUBIC))
+        assert same_look(look(square), look(rgb)[None]).all()
+
+
+def packed(bits) -> np.ndarray:
+    return np.packbits(np.asarray(bits, dtype=bool).ravel())
+
+
+def test_bits_count_relative_to_those_that_are_set():
+    """Few bits have to agree as well as many."""
+    random = np.random.default_rng(0)
+    for places, allowed in ((40, 10), (100, 25), (160, 40), (220, 40)):
+        chosen = random.permutation(256)
+        bits = np.zeros(256)
+        bits[chosen[:places]] = 1
+        assert structure(packed(bits)) >= LEAST_STRUCTURE
+        others = []
+        for fewer in (allowed, allowed + 1):
+            other = bits.copy()
+            other[chosen[:fewer]] = 0
+            others.append(packed(other))
+        assert same_look(packed(bits), np.array(others)).tolist() == [True, False]
+
+
+def test_structure():
+    assert structure(np.zeros(32, np.uint8)) == structure(np.full(32, 255, np.uint8)) == 0
+    board = np.indices((16, 16)).sum(axis=0) % 2
+    assert structure(packed(board)) == 2 * 16 * 15
+    half = np.zeros((16, 16))
+    half[:, :8] = 1
+    assert structure(packed(half)) == 16
+    half[3, 12] = 1
+    assert structure(packed(half)) == 20
+
+
+def test_the_nearest_copy():
+    board = np.indices((16, 16)).sum(axis=0) % 2
+    others = []
+    for apart in (200, 7, 3, 9):
+        other = board.copy().ravel()
+        other[:apart] ^= 1
+        others.append(packed(other))
+    assert nearest_copy(packed(board), np.array(others)) == (3, 2)
+    assert nearest_copy(packed(board), np.array(others[:1])) is None
+    assert nearest_copy(packed(board), np.empty((0, 32), np.uint8)) is None
+
+
+def test_plain_looks_are_those_of_no_picture():
+    half = np.zeros((16, 16))
+    half[:, :8] = 1
+    for plain in (np.zeros((16, 16)), half):
+        assert not same_look(packed(plain), packed(plain)[None]).any()
 
 
 def test_a_look_says_where_it_becomes_brighter():

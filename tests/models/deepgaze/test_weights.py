@@ -12,10 +12,12 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
+from scipy.ndimage import gaussian_filter
 
 from benchmark.datasets.photographs import locate_all, select
 from models.deepgaze.backbones import WeightsError
 from models.deepgaze.features import FeatureSet
+from models.deepgaze.model import FOLDER
 from models.deepgaze.readout import Readout, ReadoutConfig
 from models.deepgaze.training import Recipe
 from models.deepgaze.weights import FORMAT, Weights, hashes_as_bytes
@@ -217,6 +219,61 @@ def test_other_images_are_unknown(weights, photographs):
     others += [picture(1000 + n, 90, 120) for n in range(5)]
     for rgb in others:
         assert weights.known_as(rgb) is None
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return Weights.load(FOLDER / "deepgaze2.safetensors")
+
+
+def drawn() -> dict[str, np.ndarray]:
+    """Pictures that hold little: levels of grey, (height, width)."""
+    y, x = np.mgrid[:480, :640]
+    dark = np.random.default_rng(0).normal(size=(480, 640))
+    dark = 3 + 40 * gaussian_filter(dark, 30, mode="nearest") + gaussian_filter(dark, 4)
+    return {
+        "white": np.full((480, 640), 255.0),
+        "black": np.zeros((480, 640)),
+        "a square on white": np.where((abs(y - 100) < 15) & (abs(x - 420) < 15), 90.0, 255.0),
+        "a disk on grey": np.where(np.hypot(y - 300, x - 200) < 60, 255.0, 128.0),
+        "four squares": np.where((y // 40 % 6 == 2) & (x // 40 % 8 == 2), 0.0, 255.0),
+        "a blob": 255 * np.exp(-(np.hypot(y - 230, x - 330) ** 2) / 2 / 90**2),
+        "a ramp": x / 3.0,
+        "a dark photograph": dark,
+    }
+
+
+@pytest.mark.parametrize("kind", drawn())
+def test_plain_and_dark_pictures_are_new(shipped, kind):
+    levels = np.clip(drawn()[kind], 0, 255).astype(np.uint8)
+    rgb = np.repeat(levels[:, :, None], 3, axis=2)
+    assert shipped.known_as(rgb) is None
+    assert shipped.known_as(rgb[::2, ::2].copy()) is None
+
+
+def test_a_plain_training_image_is_known_by_its_pixels():
+    plain = np.full((40, 60, 3), 255, np.uint8)
+    weights = tiny_weights({"plain": [plain, picture(1)]})
+    assert weights.known_as(plain) == ("plain", 0)
+    assert weights.known_as(plain[:-1]) is None
+
+
+def test_copies_of_real_training_images(shipped, real_folder):
+    """Re-encoded, resized, or brought to other proportions; see `same_look` for the rates."""
+    files = sorted((real_folder("FixaTons") / "MIT1003" / "STIMULI").iterdir())[::50]
+    assert len(files) > 15
+    found = []
+    for file in files:
+        image = Image.open(file).convert("RGB")
+        name, fold = shipped.known_as(np.asarray(image))
+        assert name == "mit1003"
+        for size in ((round(0.7 * image.width), round(0.7 * image.height)), (512, 512)):
+            stream = io.BytesIO()
+            image.resize(size, Image.Resampling.BICUBIC).save(stream, "jpeg", quality=75)
+            found.append(shipped.known_as(np.asarray(Image.open(stream))) == (name, fold))
+        dark = (np.asarray(image) * 0.05).astype(np.uint8)
+        assert shipped.known_as(dark) in (None, (name, fold))
+    assert np.mean(found) > 0.9
 
 
 def test_the_same_pixels_count_before_the_same_look(photographs):
