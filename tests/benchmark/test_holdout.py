@@ -129,6 +129,7 @@ def test_submitted_grey_maps_keep_auc(small_deepgaze):
         predictions=tuple(f"{name}={path}" for name, path, _ in sent),
         kind=tuple(f"{name}={kind}" for name, _, kind in sent),
         protocol="mit2014",
+        kernel_size=None,
         maps="naive",
         metrics=("AUC",),
     )["AUC"]

@@ -120,7 +120,10 @@ def test_a_folder_gets_a_model_and_its_own_scores_again(published, quick):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"protocol": "mit2014", "metrics": ("AUC",)}, "another protocol: tuebingen, not mit2014"),
+        (
+            {"protocol": "mit2014", "metrics": ("AUC",), "kernel_size": None},
+            "another protocol: tuebingen, not mit2014",
+        ),
         ({"maps": "naive"}, "other maps: right, not naive"),
         ({"kernel_size": 5.0}, "another kernel size: 4.0, not 5.0"),
         ({"seed": 1}, "another seed: 0, not 1"),

@@ -234,7 +234,12 @@ def test_only_what_is_new_is_computed(tmp_path, quick, no_report):
 
 @pytest.mark.parametrize(
     "change",
-    [{"seed": 1}, {"protocol": "mit2014"}, {"maps": "naive"}, {"kernel_size": 5.0}],
+    [
+        {"seed": 1},
+        {"protocol": "mit2014", "kernel_size": None},
+        {"maps": "naive"},
+        {"kernel_size": 5.0},
+    ],
     ids=str,
 )
 def test_a_change_of_settings_meets_no_stale_score(tmp_path, quick, no_report, change):
@@ -244,7 +249,7 @@ def test_a_change_of_settings_meets_no_stale_score(tmp_path, quick, no_report, c
     first = content(out)["scores.csv"]
     with pytest.MonkeyPatch.context() as patch:
         again = Interrupted(patch)
-        run(options(out, **chosen, **change))
+        run(options(out, **{**chosen, **change}))
         assert again.images == [0, 1, 2, 3]
     fresh = tmp_path / "fresh"
     run(options(fresh, **chosen, **change))
