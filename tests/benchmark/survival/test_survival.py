@@ -125,14 +125,14 @@ def test_where_nothing_can_be_mounted_files_are_limited(bench, monkeypatch):
 
 
 def test_a_limit_meets_a_run_that_has_begun(tmp_path):
-    write = "open('go', 'w'); [open('data', 'ab', 0).write(bytes(100)) for n in range(10**6)]"
+    write = "open('go', 'w'); [open('data', 'ab', 0).write(bytes(1000)) for n in range(10**6)]"
     folder, log = tmp_path / "folder", tmp_path / "log"
     folder.mkdir()
     run = Run([sys.executable, "-c", f"import os; os.chdir({str(folder)!r}); {write}"], log)
     assert run.wait_until(lambda: (folder / "data").exists())
-    run.limit(10**5)
+    run.limit(10**8)
     assert "File too large" in run.ended().said
-    assert largest(folder) == 10**5
+    assert largest(folder) == 10**8
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="others may not mount a file system")
