@@ -190,7 +190,9 @@ def _run(options: Options, say: Report, held: ExitStack) -> Outcome:
     store = Store(folder / "scores.sqlite", say)
     try:
         say(f"{dataset.spec.title}: {len(dataset)} images, {len(dataset.fixations.x)} fixations")
-        for line in tell_copies(dataset.groups):
+        with phases.running("comparing images"):
+            copies = tell_copies(dataset.groups)
+        for line in copies:
             say(line)
         models, names = _chosen_models(options, own, stored, dataset, say, phases)
         evaluation = Evaluation(
