@@ -93,7 +93,7 @@ def check_dataset(
     fixations: Path | None = None,
 ) -> Report:
     """Check that a data set loads, that every image decodes, and that nothing looks suspicious."""
-    from benchmark.datasets import images
+    from benchmark.datasets import images, initial_fixations
 
     report = Report()
     try:
@@ -113,6 +113,8 @@ def check_dataset(
     report.errors += images.decode_problems(files)
     _describe(dataset, report)
     _suspect_coordinates(dataset, report)
+    if suspicion := initial_fixations.suspicion(dataset.extras):
+        report.warnings.append(suspicion)
     if report.ok:  # needs pixels of every image
         _find_duplicates(dataset, report)
     return report

@@ -27,6 +27,7 @@ class DatasetSpec:
         fixation_rule: which fixations count, in one sentence.
         pixels_per_degree: pixels of the image per degree of visual angle, None where unknown.
         kernel_size: standard deviation, in pixels, of the Gaussian of empirical maps (CC, KL, SIM).
+        drop_initial: the first fixation of every trial was forced, and is dropped.
         folder: where the data lies below a data root.
         simulated: fixations are drawn from a known density, not measured.
     """
@@ -40,6 +41,7 @@ class DatasetSpec:
     folder: str = ""
     pixels_per_degree: float | None = None
     kernel_size: float = 24.0
+    drop_initial: bool = False
     simulated: bool = False
 
 

@@ -35,6 +35,7 @@ def path_spec(root: Path) -> DatasetSpec:
         "as are fixations outside the image.",
         citation="",
         licence="",
+        drop_initial=True,
     )
 
 
@@ -122,6 +123,7 @@ def _match(root: Path) -> tuple[list[Path], list[str]]:
     folder="FixaTons/MIT1003",
     pixels_per_degree=35.0,
     kernel_size=24.0,
+    drop_initial=True,
 )
 def load_mit1003(root: Path, spec: DatasetSpec) -> Dataset:
     """Read MIT1003; see ``load``."""
@@ -141,6 +143,7 @@ def load_mit1003(root: Path, spec: DatasetSpec) -> Dataset:
     "and metrics for scanpath similarity. arXiv:1802.02534, 2018.",
     licence="None stated.",
     folder="FixaTons/SIENA12",
+    drop_initial=True,
 )
 def load(root: Path, spec: DatasetSpec) -> Dataset:
     """Read SIENA12, or any other folder in this layout; see ``read``."""
@@ -148,7 +151,7 @@ def load(root: Path, spec: DatasetSpec) -> Dataset:
 
 
 def read(root: Path, spec: DatasetSpec, first_pixel: int = 0) -> Dataset:
-    """Read a folder in the layout of FixaTons, without the first fixation of each scanpath.
+    """Read a folder in the layout of FixaTons.
 
     Args:
         first_pixel: the smallest coordinate inside an image; 1 where 0 means outside.
@@ -194,6 +197,5 @@ def read(root: Path, spec: DatasetSpec, first_pixel: int = 0) -> Dataset:
             t=start,
             per_fixation={"durations": end - start},
         ),
-        drop_initial=True,
         first_pixel=first_pixel,
     )

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from benchmark.datasets import images, scanpaths
+from benchmark.datasets import images, scanpaths, stated
 from benchmark.datasets.base import Dataset, DatasetSpec
 from benchmark.errors import DataError
 from benchmark.files import decimal
@@ -236,7 +236,7 @@ def load_held_out(root: Path, fixations: Path) -> Dataset:
     if missing:
         raise DataError(*missing)
     name = f"{root.resolve().name}-{fixations.stem}"
-    spec = replace(path_spec(root), name=name, title=name)
+    spec = stated.apply(replace(path_spec(root), name=name, title=name), root)
     dataset = load(root, spec, fixations)
     digest = hashlib.sha256(fixations.read_bytes()).hexdigest()
     dataset.extras["fixation_file"] = {"name": fixations.name, "sha256": digest}

@@ -14,6 +14,7 @@ import numpy as np
 import platformdirs
 
 from benchmark import registry
+from benchmark.datasets import stated
 from benchmark.datasets.base import Dataset, DatasetSpec
 from benchmark.datasets.images import find_images
 from benchmark.errors import BenchmarkError, DataError
@@ -124,9 +125,12 @@ def _load_path(folder: Path) -> Dataset:
         if entry.module == module.__name__ and Path(entry.metadata["folder"]).name == called
     ]
     if len(matches) == 1:
-        dataset: Dataset = matches[0].load()(folder, DatasetSpec(**matches[0].metadata))
+        spec = DatasetSpec(**matches[0].metadata)
+        stated.refuse(spec, folder)
+        dataset: Dataset = matches[0].load()(folder, spec)
     else:
-        dataset = module.load(folder, module.path_spec(folder.resolve()))
+        spec = stated.apply(module.path_spec(folder.resolve()), folder)
+        dataset = module.load(folder, spec)
     return dataset
 
 
@@ -154,7 +158,9 @@ def load(
         dataset = _load_path(Path(name_or_path).expanduser())
     else:
         entry = registry.lookup(registry.datasets(), str(name_or_path), "data set")
-        dataset = entry.load()(find(entry.name, data_root), DatasetSpec(**entry.metadata))
+        spec, folder = DatasetSpec(**entry.metadata), find(entry.name, data_root)
+        stated.refuse(spec, folder)
+        dataset = entry.load()(folder, spec)
     known: dict[str, Any] = {"pixels_per_degree": pixels_per_degree, "kernel_size": kernel_size}
     for what, value in known.items():
         if value is not None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pysaliency
 
+from benchmark.datasets import initial_fixations
 from benchmark.datasets.base import Dataset, DatasetSpec
 from benchmark.errors import DataError
 
@@ -112,14 +113,12 @@ def build(
     image_names: Sequence[str],
     subject_names: Sequence[str],
     scanpaths: Scanpaths,
-    drop_initial: bool = False,
     first_pixel: int = 0,
     extras: dict[str, Any] | None = None,
 ) -> Dataset:
     """The data set of these trials, without what is to be dropped; all of it is counted.
 
     Args:
-        drop_initial: the first fixation of every trial was forced by the experiment.
         first_pixel: the smallest coordinate inside an image, 1 where the data count from one.
 
     Raises:
@@ -128,7 +127,7 @@ def build(
     sizes = np.array([tuple(size) for size in stimuli.sizes], dtype=np.int64)
     recorded, inside = scanpaths.recorded, scanpaths.inside(sizes, first_pixel)
     initial = np.zeros_like(recorded)
-    if drop_initial:
+    if spec.drop_initial:
         initial[:, :1] = recorded[:, :1]
     outside = recorded & ~inside & ~initial
     kept = inside & ~initial
@@ -143,7 +142,7 @@ def build(
     def per_image(counts: np.ndarray) -> np.ndarray:
         return np.bincount(scanpaths.image, counts, minlength=len(image_names)).astype(int)
 
-    by_image = {INITIAL: per_image(initial.sum(axis=1))} if drop_initial else {}
+    by_image = {INITIAL: per_image(initial.sum(axis=1))} if spec.drop_initial else {}
     by_image[OUTSIDE] = per_image(outside.sum(axis=1))
     by_image[EMPTY] = per_image(~kept.any(axis=1))
     by_image[BARE] = (per_image(kept.sum(axis=1)) == 0).astype(int)
@@ -155,5 +154,11 @@ def build(
         subject_names=list(subject_names),
         dropped={reason: int(counts.sum()) for reason, counts in by_image.items()},
         dropped_by_image=by_image,
-        extras={"outside_if_swapped": outside_if_swapped, **(extras or {})},
+        extras={
+            "outside_if_swapped": outside_if_swapped,
+            initial_fixations.KEY: initial_fixations.InitialFixations.of(
+                scanpaths.x, scanpaths.y, sizes[scanpaths.image], spec.drop_initial
+            ),
+            **(extras or {}),
+        },
     )

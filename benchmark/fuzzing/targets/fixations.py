@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from benchmark.datasets import fixatons, folder, osie, pysaliency_cached
+from benchmark.datasets import fixatons, folder, osie, pysaliency_cached, stated
 from benchmark.fuzzing import formats
 from benchmark.fuzzing.target import Target
 from benchmark.fuzzing.targets import plain
@@ -58,6 +58,25 @@ def _wrong_folder(file: Path, dataset: Any) -> str | None:
     ].all():
         return "fixations are not in the order of their times"
     return plain.difference(dataset, _csv_rows(file))
+
+
+# dataset.toml
+
+_STATED = (
+    b'title = "A study"  # of scenes\npixels_per_degree = 30.5\ninitial_fixations = "drop"\n',
+    b'summary = \'s\'\r\ncitation = "\\u00e9"\nlicence = "l"\nkernel_size = 1e1\n',
+    b"kernel_size = 0x1F\npixels_per_degree = 1_000\ninitial_fixations = 'keep'",
+)
+
+
+def _wrong_stated(file: Path, spec: Any) -> str | None:
+    for key, value in stated.tomllib.loads(file.read_bytes().decode()).items():
+        found: Any = getattr(spec, key, "drop" if spec.drop_initial else "keep")
+        if isinstance(value, bool) or found != value:
+            return f"{key} is not what the file states"
+        if key in stated.NUMBERS and not 0 < found < np.inf:
+            return f"{key} is no positive number"
+    return None
 
 
 # FixaTons
@@ -212,6 +231,15 @@ TARGETS = (
         lambda root: _images(root / "own"),
         mutators=(formats.table,),
         tokens=(b",", b'"', b"\n", b"\r", b"a.png", b"nan", b"1e5", b"\xef\xbb\xbf", b"image"),
+    ),
+    Target(
+        "dataset-toml",
+        "facts of a user's folder, TOML",
+        "own/dataset.toml",
+        lambda: list(_STATED),
+        lambda file: stated.apply(folder.path_spec(file.parent), file.parent),
+        _wrong_stated,
+        tokens=(b"=", b'"', b"'", b"\n", b"[", b"{", b".", b"#", b"inf", b"nan", b"true", b"1e999"),
     ),
     Target(
         "fixatons",
