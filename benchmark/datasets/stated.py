@@ -48,7 +48,7 @@ def read(folder: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        stated = tomllib.loads(file.read_text(encoding="utf-8"))
+        stated = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     # ValueError: no TOML, no UTF-8, or a number of thousands of digits; RecursionError: arrays in
     # arrays in arrays
     except (ValueError, OSError, RecursionError) as error:

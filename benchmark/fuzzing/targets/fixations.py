@@ -65,14 +65,15 @@ def _wrong_folder(file: Path, dataset: Any) -> str | None:
 _STATED = (
     b'title = "A study"  # of scenes\npixels_per_degree = 30.5\ninitial_fixations = "drop"\n',
     b'summary = \'s\'\r\ncitation = "\\u00e9"\nlicence = "l"\nkernel_size = 1e1\n',
-    b"kernel_size = 0x1F\npixels_per_degree = 1_000\ninitial_fixations = 'keep'",
+    b"\xef\xbb\xbfkernel_size = 0x1F\npixels_per_degree = 1_000\ninitial_fixations = 'keep'",
 )
 
 
 def _wrong_stated(file: Path, spec: Any) -> str | None:
-    for key, value in stated.tomllib.loads(file.read_bytes().decode()).items():
+    for key, value in stated.tomllib.loads(file.read_bytes().decode("utf-8-sig")).items():
         found: Any = getattr(spec, key, "drop" if spec.drop_initial else "keep")
-        if isinstance(value, bool) or found != value:
+        expected = float(value) if key in stated.NUMBERS else value
+        if isinstance(value, bool) or found != expected:
             return f"{key} is not what the file states"
         if key in stated.NUMBERS and not 0 < found < np.inf:
             return f"{key} is no positive number"
