@@ -9,6 +9,7 @@ import pytest
 
 from benchmark import registry
 from benchmark.clock import Clock
+from benchmark.datasets import base, look_alikes
 from benchmark.datasets.base import training_data
 from benchmark.evaluate import Evaluation
 from benchmark.profiled import Profiled, taken
@@ -99,3 +100,16 @@ def test_the_clocks_of_an_evaluation_tell_models_apart(dataset):
     assert clock.seconds["model quick"] < clock.seconds["model slow"]
     assert clock.calls["metric IG"] == 2
     assert dict(taken().seconds) == {}
+
+
+def test_comparing_images_is_counted_as_such(monkeypatch, tmp_path, quick, no_report):
+    compared = look_alikes.first_alike
+
+    def slow(*arguments):
+        time.sleep(0.5)
+        return compared(*arguments)
+
+    monkeypatch.setattr(base, "first_alike", slow)
+    run(options(tmp_path / "out", profile=True))
+    table = pd.read_csv(tmp_path / "out" / "profile.csv")
+    assert table[table["part"] == "comparing images"]["seconds"].sum() >= 0.5
