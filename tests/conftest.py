@@ -22,6 +22,19 @@ sys.path.insert(0, str(REPOSITORY))
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Processes that test side by side (``-n``) share the cores; so do what they start."""
+    if hasattr(config, "workerinput"):
+        import threadpoolctl
+        import torch
+
+        threads = max(1, (os.cpu_count() or 1) // config.workerinput["workercount"])
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+        torch.set_num_threads(threads)
+        threadpoolctl.threadpool_limits(threads)
+
+
 Row = Sequence[object]
 
 # Fixations of the tiny data sets: image -> subject -> (x, y) in pixels of a 40x30 image.
