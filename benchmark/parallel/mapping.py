@@ -121,7 +121,7 @@ def _joblib(
     items: Sequence[tuple[int, Item]],
     *further: Any,
 ) -> Generator[tuple[int, Result], None, None]:
-    # loky starts a worker afresh whose caches have grown, which it takes for a leak; that is no harm
+    # loky starts a worker afresh whose caches have grown, which it takes for a leak: no harm
     warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
     parallel = Parallel(
         workers.backend.jobs,
