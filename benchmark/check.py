@@ -93,7 +93,7 @@ def check_dataset(
     fixations: Path | None = None,
 ) -> Report:
     """Check that a data set loads, that every image decodes, and that nothing looks suspicious."""
-    from benchmark.datasets import images, initial_fixations
+    from benchmark.datasets import images
 
     report = Report()
     try:
@@ -112,9 +112,7 @@ def check_dataset(
     files = [Path(file) for file in getattr(dataset.stimuli, "filenames", [])]
     report.errors += images.decode_problems(files)
     _describe(dataset, report)
-    _suspect_coordinates(dataset, report)
-    if suspicion := initial_fixations.suspicion(dataset.extras):
-        report.warnings.append(suspicion)
+    report.warnings += suspicions(dataset)
     if report.ok:  # needs pixels of every image
         _find_duplicates(dataset, report)
     return report
@@ -159,26 +157,32 @@ def _describe(dataset: Dataset, report: Report) -> None:
         )
 
 
-def _suspect_coordinates(dataset: Dataset, report: Report) -> None:
-    """Warn of coordinates in another unit or order than pixels, x and y."""
+def suspicions(dataset: Dataset) -> list[str]:
+    """What speaks against coordinates in pixels, x and y, and against first fixations as taken."""
+    from benchmark.datasets import initial_fixations
+
+    found = []
     x, y = np.asarray(dataset.fixations.x), np.asarray(dataset.fixations.y)
     if x.max() <= 1 and y.max() <= 1 and dataset.sizes.min() > 2:
-        report.warnings.append(
+        found.append(
             "all coordinates lie between 0 and 1: they look normalised; expected pixels, so "
             "multiply x by the image's width and y by its height."
         )
     outside = dataset.dropped.get("fixations outside the image", 0)
     swapped = dataset.extras.get("outside_if_swapped", outside)
     if outside > 0.01 * (len(x) + outside) and swapped < outside / 4:
-        report.warnings.append(
+        found.append(
             f"{outside} fixations lie outside their image, but only {swapped} with x and y "
             "swapped: are the columns in the wrong order?"
         )
     elif outside > 0.2 * (len(x) + outside):
-        report.warnings.append(
+        found.append(
             f"{outside} of {len(x) + outside} fixations lie outside their image: are the "
             "coordinates those of the screen instead of the image?"
         )
+    if suspicion := initial_fixations.suspicion(dataset.extras):
+        found.append(suspicion)
+    return found
 
 
 def _find_duplicates(dataset: Dataset, report: Report) -> None:

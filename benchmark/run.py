@@ -17,8 +17,8 @@ import pysaliency
 from tqdm import tqdm
 
 from benchmark import provenance, registry, selection
+from benchmark.check import suspicions
 from benchmark.clock import Clock
-from benchmark.datasets import initial_fixations
 from benchmark.datasets.base import Dataset, training_data
 from benchmark.datasets.folder import load_held_out
 from benchmark.datasets.locate import is_path, load, subset_by_size
@@ -191,7 +191,7 @@ def _run(options: Options, say: Report, held: ExitStack) -> Outcome:
     store = Store(folder / "scores.sqlite", say)
     try:
         say(f"{dataset.spec.title}: {len(dataset)} images, {len(dataset.fixations.x)} fixations")
-        if suspicion := initial_fixations.suspicion(dataset.extras):
+        for suspicion in suspicions(dataset):
             say(f"warning: {suspicion}")
         with phases.running("comparing images"):
             copies = tell_copies(dataset.groups)

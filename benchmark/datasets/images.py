@@ -26,12 +26,24 @@ def is_hidden(path: Path) -> bool:
     )
 
 
+#: Files that only folders of results hold.
+OF_RUNS = ("run.json", "scores.sqlite")
+
+
 def find_images(root: Path) -> list[Path]:
-    """Image files in ``root`` and below, sorted by path; hidden files are left out."""
+    """Image files in ``root`` and below, sorted by path.
+
+    Hidden files are left out, and what is below a folder that a run has written: its figures are no
+    stimuli.
+    """
+    files = list(root.rglob("*"))
+    written = {file.parent for file in files if file.name in OF_RUNS} - {root}
     return sorted(
         file
-        for file in root.rglob("*")
-        if file.suffix.lower() in SUFFIXES and not is_hidden(file.relative_to(root))
+        for file in files
+        if file.suffix.lower() in SUFFIXES
+        and not is_hidden(file.relative_to(root))
+        and written.isdisjoint(file.parents)
     )
 
 

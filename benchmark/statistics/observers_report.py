@@ -12,6 +12,7 @@ import pandas as pd
 from benchmark.datasets.base import Dataset, training_data
 from benchmark.datasets.locate import load, subset_by_size
 from benchmark.datasets.simulated import random_scene, simulate, true_information_gain
+from benchmark.errors import BenchmarkError
 from benchmark.files import write_csv, write_whole
 from benchmark.report.plots.style import render
 from benchmark.scores import interval
@@ -22,6 +23,9 @@ from benchmark.statistics.text import escape, number, paragraph, signed, span, t
 from benchmark.validation.convergence import SEEDS_APART
 from models.centerbias import CenterBias
 from models.gold_standard import GoldStandard
+
+#: Pairs of an image and a subject with fixations, of all, that a learning curve takes.
+COMPLETE = 0.9
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ def measure(
     Raises:
         BenchmarkError: there are too few observers.
     """
+    _check_design(dataset)
     data = training_data(dataset)
     gold = GoldStandard.fit(data, CenterBias.fit(data))
     curve = learning_curve(data, gold, orders, seed, progress)
@@ -74,6 +79,20 @@ def measure(
     kept = resampled[np.isfinite(resampled).all(axis=1)]
     ends = np.array([interval(column, n_images) for column in kept.T])
     return Measured(curve, limit, ends), gold
+
+
+def _check_design(dataset: Dataset) -> None:
+    """Raise BenchmarkError unless there are observers to compare, who saw nearly every image."""
+    seen = len(set(zip(dataset.fixations.n.tolist(), dataset.fixations.subjects.tolist())))
+    images, subjects = len(set(dataset.fixations.n.tolist())), len(dataset.subject_names)
+    if subjects < 2:
+        raise BenchmarkError(f"{dataset.name}: there is one observer; nobody can be predicted.")
+    if seen < COMPLETE * images * subjects:
+        raise BenchmarkError(
+            f"{dataset.name}: an image was seen by {seen / images:.1f} of {subjects} subjects on "
+            "average, so that how many others predict one cannot be counted; expected subjects "
+            f"that saw nearly all images ({COMPLETE:.0%} of the pairs)."
+        )
 
 
 def observers(options: ObserversOptions, progress: Progress = iter) -> Path:

@@ -79,3 +79,13 @@ def test_registered_data_sets_are_treated_as_they_look(name, folder, data_root, 
     found = locate.load(name, data_root).extras[KEY]
     assert found.trials > 250
     assert found.suspicion is None
+
+
+def test_a_run_warns_of_coordinates_as_the_check_does(make_folder, tmp_path):
+    rng = np.random.default_rng(0)
+    where = rng.uniform((0, 0), (100, 80), (200, 2))  # of a screen, not of images of 40x30
+    trials = [(f"{'abc'[n % 3]}.png", f"s{n % 2}", x, y, n) for n, (x, y) in enumerate(where)]
+    root = make_folder(trials, HEADER)
+    said = []
+    run(Options(str(root), models=("uniform",), metrics=("LL",), out=tmp_path / "o"), said.append)
+    assert any("warning" in line and "outside their image" in line for line in said)
