@@ -137,9 +137,10 @@ def _describe(dataset: Dataset, report: Report) -> None:
     report.info.append(
         f"{dataset.name}: {len(dataset)} images, {subjects} subjects, {fixations} fixations."
     )
-    trials = set(zip(dataset.fixations.n.tolist(), dataset.fixations.subjects.tolist()))
     pairs = len(dataset) * subjects
-    report.info.append(f"{len(trials)} of {pairs} pairs of an image and a subject have fixations.")
+    report.info.append(
+        f"{len(dataset.seen)} of {pairs} pairs of an image and a subject have fixations."
+    )
     report.info.append(f"Fixation rule: {dataset.spec.fixation_rule}")
     counts = ", ".join(f"{count} {reason}" for reason, count in dataset.dropped.items() if count)
     report.info.append(f"Left out or empty: {counts or 'nothing'}.")

@@ -93,6 +93,11 @@ class Dataset:
         """Image sizes, int array of shape (images, 2): height, width."""
         return np.array([tuple(size) for size in self.stimuli.sizes], dtype=np.int64)
 
+    @property
+    def seen(self) -> set[tuple[int, int]]:
+        """Pairs of an image and a subject that has fixations on it, by their numbers."""
+        return set(zip(self.fixations.n.tolist(), self.fixations.subjects.tolist()))
+
     @cached_property
     def image_hashes(self) -> tuple[str, ...]:
         """SHA-256 of each image: of the file's bytes, or of the pixels where there is no file."""

@@ -125,12 +125,16 @@ def _load_path(folder: Path) -> Dataset:
         if entry.module == module.__name__ and Path(entry.metadata["folder"]).name == called
     ]
     if len(matches) == 1:
-        spec = DatasetSpec(**matches[0].metadata)
-        stated.refuse(spec, folder)
-        dataset: Dataset = matches[0].load()(folder, spec)
-    else:
-        spec = stated.apply(module.path_spec(folder.resolve()), folder)
-        dataset = module.load(folder, spec)
+        return _load_registered(matches[0], folder)
+    spec = stated.apply(module.path_spec(folder.resolve()), folder)
+    dataset: Dataset = module.load(folder, spec)
+    return dataset
+
+
+def _load_registered(entry: registry.Entry, folder: Path) -> Dataset:
+    spec = DatasetSpec(**entry.metadata)
+    stated.refuse(spec, folder)
+    dataset: Dataset = entry.load()(folder, spec)
     return dataset
 
 
@@ -158,9 +162,7 @@ def load(
         dataset = _load_path(Path(name_or_path).expanduser())
     else:
         entry = registry.lookup(registry.datasets(), str(name_or_path), "data set")
-        spec, folder = DatasetSpec(**entry.metadata), find(entry.name, data_root)
-        stated.refuse(spec, folder)
-        dataset = entry.load()(folder, spec)
+        dataset = _load_registered(entry, find(entry.name, data_root))
     known: dict[str, Any] = {"pixels_per_degree": pixels_per_degree, "kernel_size": kernel_size}
     for what, value in known.items():
         if value is not None:

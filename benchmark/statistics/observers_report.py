@@ -83,8 +83,8 @@ def measure(
 
 def _check_design(dataset: Dataset) -> None:
     """Raise BenchmarkError unless there are observers to compare, who saw nearly every image."""
-    seen = len(set(zip(dataset.fixations.n.tolist(), dataset.fixations.subjects.tolist())))
-    images, subjects = len(set(dataset.fixations.n.tolist())), len(dataset.subject_names)
+    seen, subjects = len(dataset.seen), len(dataset.subject_names)
+    images = len({image for image, _ in dataset.seen})
     if subjects < 2:
         raise BenchmarkError(f"{dataset.name}: there is one observer; nobody can be predicted.")
     if seen < COMPLETE * images * subjects:

@@ -15,7 +15,7 @@ SIZE = (40, 30)  # of the images that make_folder saves
 
 
 def rows(first, subjects=8):
-    """Trials of five fixations on two images; ``first`` makes the place of the first one."""
+    """Trials of five fixations on three images; ``first`` makes the place of the first one."""
     rng = np.random.default_rng(0)
     return [
         (f"{image}.png", f"s{subject}", *(first(rng) if k == 0 else rng.uniform((0, 0), SIZE)), k)

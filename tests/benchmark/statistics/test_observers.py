@@ -176,3 +176,14 @@ def test_a_data_set_is_reported(tmp_path, monkeypatch, measured):
     assert f"{measured[2].information_gain[-1]:.4f}" in text
     assert "simulated observers" in text
     assert "nan" not in text
+
+
+def test_designs_that_tell_nothing_of_observers_are_refused(make_folder):
+    def rows(saw):
+        return [(f"{i}.png", f"s{s}", 9, 9) for i in "abc" for s in range(6) if saw(i, s)]
+
+    one = make_folder(rows(lambda image, subject: subject == 0), name="one")
+    half = make_folder(rows(lambda image, subject: "abc".index(image) == subject // 2), name="half")
+    for root, words in ((one, "there is one observer"), (half, "seen by 2.0 of 6 subjects")):
+        with pytest.raises(BenchmarkError, match=words):
+            observers_report.observers(ObserversOptions(str(root)))
